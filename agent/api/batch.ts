@@ -152,6 +152,27 @@ export class RecordBatch {
     return this.#derive({ starts, ends, offsets, flags, cuts, count }, this.scanned?.select(keep, count));
   }
 
+  /** Records `from` to `to` (exclusive): views, no copies. */
+  slice(from: number, to: number): RecordBatch {
+    if (from === 0 && to === this.count) return this;
+    let cuts: Map<number, Cut> | undefined;
+    if (this.cuts) {
+      cuts = new Map();
+      for (const [index, cut] of this.cuts) if (index >= from && index < to) cuts.set(index - from, cut);
+    }
+    return this.#derive(
+      {
+        starts: this.starts.subarray(from, to),
+        ends: this.ends.subarray(from, to),
+        offsets: this.offsets.subarray(from, to),
+        flags: this.flags?.subarray(from, to),
+        cuts,
+        count: to - from,
+      },
+      this.scanned?.slice(from, to),
+    );
+  }
+
   #derive(changes: Partial<RecordBatchInit>, scanned = this.scanned): RecordBatch {
     const batch = new RecordBatch({ ...this, ...changes });
     batch.scanned = scanned;
@@ -182,6 +203,12 @@ export class Spans {
     this.starts = starts;
     this.ends = ends;
     this.flags = flags;
+  }
+
+  slice(from: number, to: number): Spans {
+    const { width } = this;
+    const starts = this.starts.subarray(from * width, to * width);
+    return new Spans(width, starts, this.ends.subarray(from * width, to * width), this.flags.subarray(from, to));
   }
 
   select(keep: Uint32Array, count: number): Spans {

@@ -61,6 +61,8 @@ export interface Backlog {
 export interface QueueReader {
   /** Everything before it is settled; saved by `commit`. */
   readonly cursor: Place;
+  /** Where `next` goes on: everything before it was returned, or does not match. */
+  readonly position: Place;
   /** What the lane stored beside the cursor (JSON, at most about 3.5 KiB); undefined for a new cursor. */
   readonly data: unknown;
   /** Blocks with a seq up to this one were in the queue at start: they may have been sent before. */
