@@ -32,6 +32,8 @@ export interface OutputStatus extends ComponentStatus {
   readonly inFlight: number;
   /** When records last settled, milliseconds since the epoch. */
   readonly lastProgress: number | undefined;
+  /** How long records may wait by design (linger, the age of an assembled object), milliseconds: no stall. */
+  readonly waitsMs?: number;
 }
 
 export interface PipelineStatus {

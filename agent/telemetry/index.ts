@@ -1,0 +1,80 @@
+import type { Writable } from "node:stream";
+import type { Clock } from "../api/clock.ts";
+import type { AgentEvent, Emit } from "../api/events.ts";
+import type { PipelineStatus } from "../api/status.ts";
+import { count } from "./count.ts";
+import { Counters } from "./counters.ts";
+import { levelOf } from "./describe.ts";
+import { type Health, health, type ToldState } from "./health.ts";
+import { createLog, type LogOptions } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+export type { Health } from "./health.ts";
+
+export interface TelemetryOptions {
+  readonly level: LogOptions["level"];
+  /** `auto`: pretty on a terminal, JSON elsewhere. */
+  readonly format: LogOptions["format"];
+  readonly clock: Clock;
+  /** Where the log goes; standard error by default. */
+  readonly destination?: Writable & { readonly isTTY?: boolean };
+  readonly version: string;
+}
+
+export interface Telemetry {
+  /** Logs and counts. Throws nothing. */
+  readonly emit: Emit;
+  /** The text of /metrics. */
+  metrics(): Promise<string>;
+  health(): Health;
+  /** Tells where to ask for the pipeline's status, from now on; the agent counts as started. */
+  observe(status: () => PipelineStatus): void;
+  /** Writes what the log still held back. */
+  close(): Promise<void>;
+}
+
+/** States that events may tell of at most so many parts; a pipeline has a few dozen. */
+const MAX_TOLD = 1000;
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  const { clock, version } = options;
+  const log = createLog({ ...options, destination: options.destination ?? process.stderr });
+  const counters = new Counters();
+  const told = new Map<string, ToldState>();
+  const startedAt = clock.now();
+  let status: (() => PipelineStatus) | undefined;
+  let registry: Promise<Metrics> | undefined;
+
+  const remember = ({ kind, name, state, reason }: Extract<AgentEvent, { is: "component" }>) => {
+    const key = `${kind} ${name}`;
+    const before = told.get(key);
+    const since = before?.state === state ? before.since : clock.now();
+    if (before || told.size < MAX_TOLD) told.set(key, { kind, name, state, since, reason });
+  };
+  const healthOf = (now: PipelineStatus | undefined) =>
+    health(now, [...told.values()], { now: clock.now(), startedAt, version });
+
+  return {
+    emit(event) {
+      count(counters, event);
+      const level = levelOf(event);
+      if (level === "warn") counters.add("log_warnings", 1);
+      if (level === "error") counters.add("log_errors", 1);
+      if (event.is === "component") remember(event);
+      log.write(event);
+    },
+    async metrics() {
+      registry ??= import("./metrics.ts").then(({ Metrics }) => Metrics.create());
+      const metrics = await registry;
+      const now = status?.();
+      return metrics.text(counters, { status: now, health: healthOf(now), version });
+    },
+    health: () => healthOf(status?.()),
+    observe(source) {
+      status = source;
+    },
+    async close() {
+      log.close();
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import type { Counter, Gauge, Registry } from "prom-client";
+import type { ComponentState } from "../api/events.ts";
+import { imbalance, type PipelineStatus } from "../api/status.ts";
+import { COUNTERS, type CounterName, type Counters } from "./counters.ts";
+import type { ComponentHealth, Health } from "./health.ts";
+
+const PREFIX = "audit_agent_";
+const STATES: readonly ComponentState[] = ["starting", "ok", "degraded", "blocked", "failed", "stopped"];
+const LEDGER_MEMBERS = ["read", "created", "filtered", "delivered", "rejected", "lost", "queued"] as const;
+
+/** What a scrape sees, all of one moment. */
+export interface Snapshot {
+  readonly status: PipelineStatus | undefined;
+  readonly health: Health;
+  readonly version: string;
+}
+
+const GAUGES = {
+  build_info: ["The agent's version.", ["version"]],
+  up: ["1 while /health is ok, else 0.", []],
+  component_state: ["1 for the state a component is in.", ["kind", "name", "state"]],
+  output_stalled: ["1 while records wait and none is settled for a minute.", ["output"]],
+  ledger_records: ["read + created = filtered + delivered + rejected + lost + queued.", ["output", "member"]],
+  ledger_imbalance_records: ["0 when the ledger balances.", ["output"]],
+  backlog_records: ["Records in the queue that an output has not settled.", ["output"]],
+  backlog_bytes: ["Bytes in the queue that an output has not settled.", ["output"]],
+  backlog_oldest_seconds: ["How long the oldest of them waits.", ["output"]],
+  in_flight_writes: ["Writes under way.", ["output"]],
+  queue_bytes: ["Bytes of the queue on disk.", []],
+  queue_max_bytes: ["The most the queue may take.", []],
+  queue_segments: ["Segment files of the queue.", []],
+  queue_oldest_seconds: ["Age of the oldest block some output still needs.", []],
+  dead_letters_records: ["Dead letters kept.", []],
+  dead_letters_bytes: ["Bytes of the dead letters kept.", []],
+  orphan_records: ["Backlog of an output that is no longer configured.", ["output"]],
+  orphan_bytes: ["The same in bytes.", ["output"]],
+  lost_at_input_bytes: [
+    "Bytes that vanished from sources before they could be read, over the life of the data directory.",
+    [],
+  ],
+} as const satisfies Record<string, readonly [string, readonly string[]]>;
+type GaugeName = keyof typeof GAUGES;
+
+/** The registry of /metrics: filled anew at every scrape from plain numbers. Made once, at the first. */
+export class Metrics {
+  readonly #registry: Registry;
+  readonly #counters = new Map<CounterName, Counter>();
+  readonly #gauges = new Map<GaugeName, Gauge>();
+
+  static async create(): Promise<Metrics> {
+    return new Metrics(await import("prom-client"));
+  }
+
+  private constructor(client: typeof import("prom-client")) {
+    const registers = [new client.Registry()];
+    this.#registry = registers[0]!;
+    for (const name of Object.keys(COUNTERS) as CounterName[]) {
+      const { help, labels } = COUNTERS[name];
+      this.#counters.set(
+        name,
+        new client.Counter({ name: `${PREFIX}${name}_total`, help, labelNames: labels, registers }),
+      );
+    }
+    for (const name of Object.keys(GAUGES) as GaugeName[]) {
+      const [help, labels] = GAUGES[name];
+      this.#gauges.set(name, new client.Gauge({ name: PREFIX + name, help, labelNames: labels, registers }));
+    }
+    // prom-client's own default metrics start a GC observer and an event loop histogram; these three are what dashboards use.
+    processMetrics(client, registers);
+  }
+
+  async text(counters: Counters, snapshot: Snapshot): Promise<string> {
+    this.#registry.resetMetrics();
+    for (const [name, counter] of this.#counters) {
+      const { labels } = COUNTERS[name];
+      for (const series of counters.series(name)) counter.inc(labelled(labels, series.labels), series.value);
+    }
+    this.#fill(snapshot);
+    return this.#registry.metrics();
+  }
+
+  #set(name: GaugeName, value: number, ...values: string[]): void {
+    this.#gauges.get(name)!.set(labelled(GAUGES[name][1], values), value);
+  }
+
+  #fill({ status, health, version }: Snapshot): void {
+    this.#set("build_info", 1, version);
+    this.#set("up", health.status === "ok" ? 1 : 0);
+    for (const component of health.components) this.#state(component);
+    for (const { name, stalled, backlog, ledger } of health.outputs) {
+      this.#set("output_stalled", stalled ? 1 : 0, name);
+      for (const member of LEDGER_MEMBERS) this.#set("ledger_records", ledger[member], name, member);
+      this.#set("ledger_imbalance_records", imbalance(ledger), name);
+      this.#set("backlog_records", backlog.records, name);
+      this.#set("backlog_bytes", backlog.bytes, name);
+      this.#set("backlog_oldest_seconds", backlog.oldest_seconds, name);
+    }
+    if (!status) return;
+    for (const { alias, inFlight } of status.outputs) this.#set("in_flight_writes", inFlight, alias);
+    this.#set("queue_bytes", status.queue.bytes);
+    this.#set("queue_max_bytes", status.queue.maxBytes);
+    this.#set("queue_segments", status.queue.segments);
+    this.#set("queue_oldest_seconds", health.queue?.oldest_seconds ?? 0);
+    this.#set("dead_letters_records", status.deadLetters.records);
+    this.#set("dead_letters_bytes", status.deadLetters.bytes);
+    for (const { alias, records, bytes } of status.orphans) {
+      this.#set("orphan_records", records, alias);
+      this.#set("orphan_bytes", bytes, alias);
+    }
+    this.#set("lost_at_input_bytes", status.lostAtInputBytes);
+  }
+
+  #state({ kind, name, state }: ComponentHealth): void {
+    for (const each of STATES) this.#set("component_state", each === state ? 1 : 0, kind, name, each);
+  }
+}
+
+function labelled(names: readonly string[], values: readonly string[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const [i, name] of names.entries()) labels[name] = values[i] ?? "";
+  return labels;
+}
+
+function processMetrics(client: typeof import("prom-client"), registers: Registry[]): void {
+  new client.Counter({
+    name: "process_cpu_seconds_total",
+    help: "User and system CPU time, in seconds.",
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  new client.Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory, in bytes.",
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  new client.Gauge({
+    name: "process_start_time_seconds",
+    help: "Start of the process, in seconds since the epoch.",
+    registers,
+    collect() {
+      this.set(performance.timeOrigin / 1000);
+    },
+  });
+}
