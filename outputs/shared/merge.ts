@@ -1,0 +1,248 @@
+/**
+ * Merging additions into one JSON object, as bytes: what the entry wrote stays byte for byte, what is added is spliced between.
+ *
+ * Per top-level key of the additions: absent → appended; `null` → becomes the object; an object → spliced in, the entry's own members
+ * win; anything else stays, and the additions go under `agent_<key>`. Where even that is taken they are left out.
+ */
+import { type Group, type Member, member } from "./additions.ts";
+import type { ByteWriter } from "./writer.ts";
+
+const KIND = { absent: 0, null: 1, object: 2, other: 3 } as const;
+type Kind = (typeof KIND)[keyof typeof KIND];
+
+/** A value in the buffer: `start` is -1 where there is none. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+const ABSENT: Span = { start: -1, end: -1 };
+
+interface Edit {
+  readonly at: number;
+  readonly until: number;
+  readonly text: Buffer;
+}
+
+export interface MergeResult {
+  /** Additions went under `agent_<key>`. */
+  moved: boolean;
+  /** Additions were left out, because `agent_<key>` is taken as well. */
+  dropped: boolean;
+}
+
+/**
+ * Writes the object `buffer[start..end)`, which must be valid JSON, with `groups` and `extra` (ready members) merged in.
+ * `own` finds the entry's own value of a group's key; where absent, the object is walked.
+ */
+export function merge(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  groups: readonly Group[],
+  writer: ByteWriter,
+  extra?: Buffer,
+  own: (group: Group) => Span | undefined = () => undefined,
+): MergeResult {
+  const close = closingBrace(buffer, end);
+  const result: MergeResult = { moved: false, dropped: false };
+  const find = (group: Group) => own(group) ?? findLast(buffer, start, group.key);
+  const placed = groups.map((group) => ({ group, span: find(group), members: group.members }));
+  const moved = displaced(buffer, placed);
+  for (const [key, members] of moved) {
+    result.moved = true;
+    const target = placed.find((p) => p.group.key === key);
+    if (target) target.members = unite(target.members, members);
+    else {
+      const group: Group = { key, column: -1, whole: undefined, members };
+      placed.push({ group, span: findLast(buffer, start, key), members });
+    }
+  }
+  const edits: Edit[] = [];
+  const tail: Buffer[] = [];
+  for (const { group, span, members } of placed) {
+    const kind = span.start < 0 ? KIND.absent : kindOf(buffer, span.start);
+    if (kind === KIND.absent) tail.push(newMember(group, members));
+    else if (members.length === 0) continue;
+    else if (kind === KIND.null) edits.push({ at: span.start, until: span.end, text: objectOf(members) });
+    else if (kind === KIND.object) splice(buffer, span, members, edits);
+    else if (moved.has(group.key)) result.dropped = true;
+  }
+  if (extra !== undefined && extra.length > 0) tail.push(extra);
+  write(buffer, start, close, edits, tail, writer);
+  return result;
+}
+
+/** Members that cannot stand under their key, by the key they go to. */
+function displaced(
+  buffer: Buffer,
+  placed: readonly { readonly group: Group; readonly span: Span }[],
+): Map<string, readonly Member[]> {
+  const moved = new Map<string, readonly Member[]>();
+  for (const { group, span } of placed) {
+    if (group.members.length === 0) continue;
+    const kind = span.start >= 0 ? kindOf(buffer, span.start) : group.whole ? kindOf(group.whole, 0) : KIND.absent;
+    if (kind === KIND.other) moved.set(`agent_${group.key}`, group.members);
+  }
+  return moved;
+}
+
+function unite(first: readonly Member[], then: readonly Member[]): Member[] {
+  return [...first, ...then.filter((m) => !first.some((f) => f.name === m.name))];
+}
+
+/** `"key":value` for a key the entry does not have. */
+function newMember(group: Group, members: readonly Member[]): Buffer {
+  const { whole } = group;
+  const kind = whole ? kindOf(whole, 0) : KIND.absent;
+  if (whole === undefined || (kind === KIND.null && members.length > 0)) {
+    return member(group.key, objectOf(members)).text;
+  }
+  if (kind !== KIND.object || members.length === 0) return member(group.key, whole).text;
+  const missing = without(whole, { start: 0, end: whole.length }, members);
+  const close = closingBrace(whole, whole.length);
+  const parts = [whole.subarray(0, close)];
+  joinMembers(parts, missing, isEmpty(whole, close));
+  parts.push(Buffer.from("}"));
+  return member(group.key, Buffer.concat(parts)).text;
+}
+
+function objectOf(members: readonly Member[]): Buffer {
+  const parts = [Buffer.from("{")];
+  joinMembers(parts, members, true);
+  parts.push(Buffer.from("}"));
+  return Buffer.concat(parts);
+}
+
+const COMMA = Buffer.from(",");
+
+function joinMembers(parts: Buffer[], members: readonly Member[], empty: boolean): void {
+  for (const { text } of members) {
+    if (!empty) parts.push(COMMA);
+    parts.push(text);
+    empty = false;
+  }
+}
+
+function splice(buffer: Buffer, span: Span, members: readonly Member[], edits: Edit[]): void {
+  const missing = without(buffer, span, members);
+  if (missing.length === 0) return;
+  const close = span.end - 1;
+  const parts: Buffer[] = [];
+  joinMembers(parts, missing, isEmpty(buffer, close));
+  edits.push({ at: close, until: close, text: parts.length === 1 ? parts[0]! : Buffer.concat(parts) });
+}
+
+/** The members whose names the object does not have. */
+function without(buffer: Buffer, object: Span, members: readonly Member[]): readonly Member[] {
+  let missing: readonly Member[] = members;
+  walk(buffer, object.start, (nameStart, nameEnd) => {
+    const hit = missing.find((m) => sameName(buffer, nameStart, nameEnd, m.raw, m.name));
+    if (hit) missing = missing.filter((m) => m !== hit);
+  });
+  return missing;
+}
+
+function write(buffer: Buffer, start: number, close: number, edits: Edit[], tail: Buffer[], writer: ByteWriter): void {
+  edits.sort((a, b) => a.at - b.at);
+  let from = start;
+  for (const { at, until, text } of edits) {
+    writer.bytes(buffer, from, at);
+    writer.bytes(text);
+    from = until;
+  }
+  writer.bytes(buffer, from, close);
+  let empty = isEmpty(buffer, close);
+  for (const text of tail) {
+    if (!empty) writer.byte(0x2c);
+    writer.bytes(text);
+    empty = false;
+  }
+  writer.byte(0x7d);
+}
+
+/** Index of the closing brace of an object that ends, white space aside, at `end`. */
+export function closingBrace(buffer: Buffer, end: number): number {
+  let close = end - 1;
+  while (buffer[close] !== 0x7d) close--;
+  return close;
+}
+
+/** Whether the object that closes at `close` has no members: nothing else can end in an opening brace. */
+export function isEmpty(buffer: Buffer, close: number): boolean {
+  let at = close - 1;
+  while (isSpace(buffer[at]!)) at--;
+  return buffer[at] === 0x7b;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function kindOf(buffer: Buffer, start: number): Kind {
+  let at = start;
+  while (isSpace(buffer[at]!)) at++;
+  return buffer[at] === 0x7b ? KIND.object : buffer[at] === 0x6e ? KIND.null : KIND.other;
+}
+
+/** The value of the last member of that name: of duplicates the last counts. */
+function findLast(buffer: Buffer, start: number, key: string): Span {
+  let found = ABSENT;
+  const raw = Buffer.from(JSON.stringify(key).slice(1, -1));
+  walk(buffer, start, (nameStart, nameEnd, valueStart, valueEnd) => {
+    if (sameName(buffer, nameStart, nameEnd, raw, key)) found = { start: valueStart, end: valueEnd };
+  });
+  return found;
+}
+
+/** Whether the name at `start..end` (between its quotes) is `name`, however it is escaped. */
+function sameName(buffer: Buffer, start: number, end: number, raw: Buffer, name: string): boolean {
+  for (let at = start; at < end; at++) {
+    if (buffer[at] === 0x5c) return JSON.parse(buffer.toString("utf8", start - 1, end + 1)) === name;
+  }
+  return raw.length === end - start && buffer.compare(raw, 0, raw.length, start, end) === 0;
+}
+
+/** Visits the members of the valid object that begins, white space aside, at `start`; names without their quotes. */
+function walk(
+  buffer: Buffer,
+  start: number,
+  visit: (nameStart: number, nameEnd: number, valueStart: number, valueEnd: number) => void,
+): void {
+  let at = skipSpace(buffer, skipSpace(buffer, start) + 1);
+  while (buffer[at] === 0x22) {
+    const nameEnd = skipString(buffer, at);
+    const value = skipSpace(buffer, skipSpace(buffer, nameEnd) + 1);
+    const end = skipValue(buffer, value);
+    visit(at + 1, nameEnd - 1, value, end);
+    at = skipSpace(buffer, end);
+    if (buffer[at] === 0x2c) at = skipSpace(buffer, at + 1);
+  }
+}
+
+function skipSpace(buffer: Buffer, at: number): number {
+  while (isSpace(buffer[at]!)) at++;
+  return at;
+}
+
+function skipString(buffer: Buffer, at: number): number {
+  for (at++; buffer[at] !== 0x22; at++) if (buffer[at] === 0x5c) at++;
+  return at + 1;
+}
+
+function skipValue(buffer: Buffer, at: number): number {
+  let depth = 0;
+  for (;;) {
+    const byte = buffer[at]!;
+    if (byte === 0x22) at = skipString(buffer, at);
+    else {
+      if (byte === 0x7b || byte === 0x5b) depth++;
+      else if (byte === 0x7d || byte === 0x5d) depth--;
+      at++;
+    }
+    if (depth > 0) continue;
+    const next = buffer[at]!;
+    // A scalar goes on until what follows it; a string or a container has just ended.
+    const ended = byte === 0x22 || byte === 0x7d || byte === 0x5d;
+    if (ended || next === 0x2c || next === 0x7d || next === 0x5d || isSpace(next)) return at;
+  }
+}
