@@ -197,18 +197,27 @@ export class Spans {
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
   readonly flags: Uint8Array;
+  /** The reader whose columns these are: another one (after a reload) scans anew. */
+  readonly reader: FieldReader | undefined;
 
-  constructor(width: number, starts: Uint32Array, ends: Uint32Array, flags: Uint8Array) {
+  constructor(width: number, starts: Uint32Array, ends: Uint32Array, flags: Uint8Array, reader?: FieldReader) {
     this.width = width;
     this.starts = starts;
     this.ends = ends;
     this.flags = flags;
+    this.reader = reader;
   }
 
   slice(from: number, to: number): Spans {
     const { width } = this;
     const starts = this.starts.subarray(from * width, to * width);
-    return new Spans(width, starts, this.ends.subarray(from * width, to * width), this.flags.subarray(from, to));
+    return new Spans(
+      width,
+      starts,
+      this.ends.subarray(from * width, to * width),
+      this.flags.subarray(from, to),
+      this.reader,
+    );
   }
 
   select(keep: Uint32Array, count: number): Spans {
@@ -224,7 +233,7 @@ export class Spans {
         ends[to] = this.ends[from]!;
       }
     }
-    return new Spans(width, starts, ends, flags);
+    return new Spans(width, starts, ends, flags, this.reader);
   }
 }
 

@@ -1,0 +1,294 @@
+/**
+ * The one pass over an entry's bytes: validates it and finds the values of the configured top-level fields.
+ *
+ * Writers repeat themselves: between two values of an entry stand the same bytes (`, "action": `) as in the entry before. The scanner
+ * keeps that text per member position (a *joint*), compares it word by word, and so knows key and column without reading the key. What
+ * does not match is read the ordinary way and learnt. A joint is compared in full, so the answer never depends on what came before.
+ */
+import { isUtf8 } from "node:buffer";
+import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, Spans } from "../api/batch.ts";
+import {
+  Fault,
+  fail,
+  lexed,
+  MAX_DEPTH,
+  skipKey,
+  skipSpace,
+  skipString,
+  skipValue,
+  unexpected,
+  viewOf,
+} from "./lexer.ts";
+import { decodeString } from "./value.ts";
+
+/** Members beyond this many are read the ordinary way. */
+const JOINTS = 64;
+/** Words of four bytes per joint; longer ones are not learnt. */
+const JOINT_WORDS = 16;
+const QUOTE = 0x22;
+const CLOSE_BRACE = 0x7d;
+
+/** Finds a field's column by its key's bytes. */
+class Keys {
+  readonly #columns: ReadonlyMap<string, number>;
+  readonly #bytes: readonly Buffer[];
+  /** First column of a hash; others follow in `#next`; -1 ends. */
+  readonly #heads = new Int32Array(256).fill(-1);
+  readonly #next: Int32Array;
+
+  constructor(fields: readonly string[]) {
+    this.#columns = new Map(fields.map((field, column) => [field, column]));
+    this.#bytes = fields.map((field) => Buffer.from(field));
+    this.#next = new Int32Array(fields.length).fill(-1);
+    this.#bytes.forEach((key, column) => {
+      const hash = Keys.#hash(key, 0, key.length);
+      this.#next[column] = this.#heads[hash]!;
+      this.#heads[hash] = column;
+    });
+  }
+
+  static #hash(bytes: Uint8Array, start: number, end: number): number {
+    return end > start ? (bytes[start]! * 7 + bytes[end - 1]! * 13 + (end - start)) & 255 : 0;
+  }
+
+  column(field: string): number {
+    return this.#columns.get(field) ?? -1;
+  }
+
+  /** `start` and `end` without the quotes. */
+  find(bytes: Buffer, start: number, end: number): number {
+    for (let p = start; p < end; p++) {
+      if (bytes[p] === 0x5c) return this.column(decodeString(bytes, start - 1, end + 1));
+    }
+    let column = this.#heads[Keys.#hash(bytes, start, end)]!;
+    while (column >= 0 && !sameBytes(this.#bytes[column]!, bytes, start, end)) column = this.#next[column]!;
+    return column;
+  }
+}
+
+function sameBytes(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (key.length !== end - start) return false;
+  for (let i = 0; i < key.length; i++) if (key[i] !== bytes[start + i]) return false;
+  return true;
+}
+
+export class Scanner implements FieldReader {
+  readonly #keys: Keys;
+  readonly #width: number;
+  /** Bytes of each joint (0 = not learnt), the column its key has, its words, and the mask of what counts of its last word. */
+  readonly #jointLength = new Int32Array(JOINTS);
+  readonly #jointColumn = new Int32Array(JOINTS);
+  readonly #jointMask = new Int32Array(JOINTS);
+  readonly #jointWords = new Int32Array(JOINTS * JOINT_WORDS);
+  /** Column of the key that `#join` read last. */
+  #column = -1;
+
+  constructor(fields: readonly string[]) {
+    const unique = [...new Set(fields)];
+    this.#keys = new Keys(unique);
+    this.#width = unique.length;
+  }
+
+  column(field: string): number {
+    return this.#keys.column(field);
+  }
+
+  spans(batch: RecordBatch): Spans {
+    const known = batch.scanned;
+    if (known !== undefined && known.reader === this) return known;
+    const { count, buffer, starts, ends, flags } = batch;
+    const width = this.#width;
+    const spans = new Spans(
+      width,
+      new Uint32Array(count * width),
+      new Uint32Array(count * width),
+      new Uint8Array(count),
+      this,
+    );
+    const view = viewOf(buffer);
+    const allUtf8 = isUtf8(region(batch));
+    for (let i = 0; i < count; i++) {
+      const start = starts[i]!;
+      const end = ends[i]!;
+      // Where all of the region is UTF-8, so is each record that is an object: it begins and ends with an ASCII byte.
+      const fits = flags === undefined || (flags[i]! & (RecordFlag.plain | RecordFlag.cut)) === 0;
+      if (fits && (allUtf8 || isUtf8(buffer.subarray(start, end)))) {
+        lexed.nonFinite = false;
+        if (this.#scan(buffer, view, start, end, spans.starts, spans.ends, i * width)) {
+          if (lexed.nonFinite) spans.flags[i] = SpanFlag.nonFinite;
+          continue;
+        }
+        spans.starts.fill(0, i * width, (i + 1) * width);
+        spans.ends.fill(0, i * width, (i + 1) * width);
+      }
+      spans.flags[i] = SpanFlag.notObject;
+    }
+    batch.scanned = spans;
+    return spans;
+  }
+
+  #scan(
+    bytes: Buffer,
+    view: DataView,
+    start: number,
+    end: number,
+    starts: Uint32Array,
+    ends: Uint32Array,
+    row: number,
+  ): boolean {
+    const words = this.#jointWords;
+    const total = bytes.length - 4;
+    let p = start;
+    for (let k = 0; ; k++) {
+      if (k > 0 && p < end && bytes[p] === CLOSE_BRACE) return finish(bytes, p + 1, end);
+      let column = -1;
+      let value = -1;
+      const length = k < JOINTS ? this.#jointLength[k]! : 0;
+      if (length !== 0 && p + length < end && p + length <= total) {
+        let word = k * JOINT_WORDS;
+        let at = p;
+        const full = p + (length & ~3);
+        while (at < full && view.getInt32(at, true) === words[word]) {
+          at += 4;
+          word++;
+        }
+        if (at === full && ((view.getInt32(at, true) ^ words[word]!) & this.#jointMask[k]!) === 0) {
+          value = p + length;
+          column = this.#jointColumn[k]!;
+        }
+      }
+      if (value < 0) {
+        value = this.#join(bytes, view, p, end, k);
+        if (value < 0) return value === -2 && finish(bytes, lexed.at, end);
+        column = this.#column;
+      }
+      if (value < end && bytes[value] === QUOTE) {
+        p = skipString(bytes, view, value, end);
+      } else {
+        // This entry may have more space before the value than the joint has.
+        value = skipSpace(bytes, value, end);
+        p = skipValue(bytes, view, value, end);
+      }
+      if (p < 0) return false;
+      if (column >= 0) {
+        starts[row + column] = value;
+        ends[row + column] = p;
+      }
+    }
+  }
+
+  /** Reads from behind a value (or from the start) to the next value. -1 where that is no JSON; -2 where the object ends, at `lexed.at`. */
+  #join(bytes: Buffer, view: DataView, from: number, end: number, k: number): number {
+    let p = skipSpace(bytes, from, end);
+    if (p >= end) return fail(Fault.end, p);
+    if (k > 0 && bytes[p] === CLOSE_BRACE) {
+      lexed.at = p + 1;
+      return -2;
+    }
+    if (bytes[p] !== (k > 0 ? 0x2c : 0x7b)) return fail(Fault.byte, p);
+    p = skipSpace(bytes, p + 1, end);
+    if (k === 0 && p < end && bytes[p] === CLOSE_BRACE) {
+      lexed.at = p + 1;
+      return -2;
+    }
+    const key = p;
+    const value = skipKey(bytes, view, key, end);
+    if (value < 0) return -1;
+    this.#column = this.#keys.find(bytes, key + 1, lexed.keyEnd - 1);
+    if (k < JOINTS) this.#learn(bytes, from, value, k);
+    return value;
+  }
+
+  #learn(bytes: Buffer, from: number, to: number, k: number): void {
+    const length = to - from;
+    // The last word must have a place, even where nothing of it counts.
+    if (length >= JOINT_WORDS * 4) {
+      this.#jointLength[k] = 0;
+      return;
+    }
+    const base = k * JOINT_WORDS;
+    for (let i = 0; i < length; i += 4) {
+      let word = 0;
+      for (let j = Math.min(4, length - i) - 1; j >= 0; j--) word = (word << 8) | bytes[from + i + j]!;
+      this.#jointWords[base + (i >> 2)] = word;
+    }
+    this.#jointLength[k] = length;
+    this.#jointColumn[k] = this.#column;
+    this.#jointMask[k] = (1 << ((length & 3) * 8)) - 1;
+  }
+}
+
+/** Nothing but white space may follow the object. */
+function finish(bytes: Uint8Array, from: number, end: number): boolean {
+  const p = skipSpace(bytes, from, end);
+  if (p === end) return true;
+  unexpected(p, end);
+  return false;
+}
+
+/**
+ * Why a record is no JSON object: undefined where it is one, else a reason with the byte position in the record, for `parse_error`.
+ * The text holds nothing of the record but single bytes in hexadecimal.
+ */
+export function scanRecord(bytes: Buffer, start: number, end: number): string | undefined {
+  const why = scanJson(bytes, start, end);
+  if (why !== undefined) return why;
+  return bytes[skipSpace(bytes, start, end)] === 0x7b ? undefined : "not an object";
+}
+
+/** Why `start` to `end` is not one JSON value of any kind in valid UTF-8; undefined where it is. */
+export function scanJson(bytes: Buffer, start: number, end: number): string | undefined {
+  const text = bytes.subarray(start, end);
+  if (!isUtf8(text)) return `invalid UTF-8 at ${invalidUtf8At(text)}`;
+  const from = skipSpace(bytes, start, end);
+  if (from === end) return "empty";
+  if (text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf) return "byte order mark at 0";
+  const p = skipValue(bytes, viewOf(bytes), from, end);
+  if (p >= 0 && finish(bytes, p, end)) return undefined;
+  const at = lexed.at - start;
+  switch (lexed.fault) {
+    case Fault.byte:
+      return `unexpected byte 0x${bytes[lexed.at]!.toString(16).padStart(2, "0")} at ${at}`;
+    case Fault.end:
+      return `unexpected end at ${at}`;
+    case Fault.unterminated:
+      return `unterminated string at ${at}`;
+    case Fault.escape:
+      return `invalid escape at ${at}`;
+    case Fault.control:
+      return `control character 0x${bytes[lexed.at]!.toString(16).padStart(2, "0")} in a string at ${at}`;
+    case Fault.number:
+      return `invalid number at ${at}`;
+    default:
+      return `nested deeper than ${MAX_DEPTH} levels at ${at}`;
+  }
+}
+
+/** Where the first ill-formed sequence begins (Unicode, table 3-7). */
+function invalidUtf8At(text: Uint8Array): number {
+  let p = 0;
+  while (p < text.length) {
+    const c = text[p]!;
+    const length = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    if (length === 0) return p;
+    for (let i = 1; i < length; i++) {
+      const next = text[p + i] ?? 0;
+      const low = i > 1 ? 0x80 : c === 0xe0 ? 0xa0 : c === 0xf0 ? 0x90 : 0x80;
+      const high = i > 1 ? 0xbf : c === 0xed ? 0x9f : c === 0xf4 ? 0x8f : 0xbf;
+      if (next < low || next > high) return p;
+    }
+    p += length;
+  }
+  return p;
+}
+
+/** The bytes from the first record to the last; records need not be in order. */
+function region(batch: RecordBatch): Buffer {
+  let from = batch.buffer.length;
+  let to = 0;
+  for (let i = 0; i < batch.count; i++) {
+    if (batch.starts[i]! < from) from = batch.starts[i]!;
+    if (batch.ends[i]! > to) to = batch.ends[i]!;
+  }
+  return batch.buffer.subarray(Math.min(from, to), to);
+}
