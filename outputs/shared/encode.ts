@@ -21,8 +21,10 @@ import {
   type Spans,
 } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
+import { scanRecord } from "../../agent/json/scanner.ts";
+import { replaceNonFinite, type Span } from "../../agent/json/value.ts";
 import { type Group, groupAdditions } from "./additions.ts";
-import { closingBrace, isEmpty, merge, type Span } from "./merge.ts";
+import { closingBrace, isEmpty, merge } from "./merge.ts";
 import { ByteWriter } from "./writer.ts";
 
 export interface EncoderOptions {
@@ -60,9 +62,8 @@ export class Encoder {
   #groups: readonly Group[] = [];
   /** `,"metadata":{…}`: what is appended to an object that has none of the groups' keys. */
   #tail: Buffer = NO_BYTES;
-  /** A group has no column, so every object must be walked. */
+  /** What is to be merged has no column in the spans, so every object must be walked. */
   #walk = false;
-  #tailMoved = false;
   /** The first line break at or after `#lookedFrom`. */
   #lineBreak = -1;
   #lookedFrom = 0;
@@ -130,7 +131,8 @@ export class Encoder {
     this.#groups = groupAdditions(additions, this.#fields);
     this.#walk = this.#groups.some((group) => group.column < 0);
     const scratch = new ByteWriter(1024);
-    this.#tailMoved = merge(Buffer.from("{}"), 0, 2, this.#groups, scratch).moved;
+    // Where the additions themselves are in each other's way, they also need a key that is no group's.
+    this.#walk ||= merge(Buffer.from("{}"), 0, 2, this.#groups, scratch).moved;
     const members = scratch.view().subarray(1, -1);
     this.#tail = members.length === 0 ? NO_BYTES : Buffer.concat([Buffer.from(","), members]);
   }
@@ -167,7 +169,6 @@ export class Encoder {
       tail.copy(to, at, empty ? 1 : 0);
       at += empty ? tail.length - 1 : tail.length;
       empty = false;
-      if (this.#tailMoved) this.#moved++;
     }
     if (extra !== undefined && extra.length > 0) {
       if (!empty) to[at++] = 0x2c;
@@ -206,7 +207,8 @@ export class Encoder {
   ): void {
     const scratch = this.#scratch;
     scratch.reset();
-    if ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite) nullNonFinite(buffer, start, end, scratch);
+    if ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
+      scratch.bytes(replaceNonFinite(buffer, start, end));
     else scratch.bytes(buffer, start, end);
     blankLineBreaks(scratch.buffer, 0, scratch.length);
     this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
@@ -234,7 +236,7 @@ export class Encoder {
     }
     const at = writer.length;
     if (this.#keepNonFinite || (spanFlags & SpanFlag.nonFinite) === 0) writer.bytes(batch.buffer, start, end);
-    else nullNonFinite(batch.buffer, start, end, writer);
+    else writer.bytes(replaceNonFinite(batch.buffer, start, end));
     if (this.#hasLineBreak(batch.buffer, start, end)) blankLineBreaks(writer.buffer, at, writer.length);
   }
 
@@ -253,23 +255,6 @@ function sameAdditions(a: readonly Addition[], b: readonly Addition[]): boolean 
 
 function blankLineBreaks(buffer: Buffer, start: number, end: number): void {
   for (let i = start; i < end; i++) if (buffer[i] === NEWLINE || buffer[i] === 0x0d) buffer[i] = 0x20;
-}
-
-/** Copies valid JSON (as Python writes it), with `null` for NaN, Infinity and -Infinity. */
-function nullNonFinite(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
-  let from = start;
-  for (let at = start; at < end; at++) {
-    const byte = buffer[at]!;
-    if (byte === 0x22) for (at++; buffer[at] !== 0x22; at++) at += buffer[at] === 0x5c ? 1 : 0;
-    else if (byte === 0x4e || byte === 0x49) {
-      // N of NaN, I of Infinity, which may have a sign before it.
-      writer.bytes(buffer, from, buffer[at - 1] === 0x2d ? at - 1 : at);
-      writer.ascii("null");
-      from = at + (byte === 0x4e ? "NaN" : "Infinity").length;
-      at = from - 1;
-    }
-  }
-  writer.bytes(buffer, from, end);
 }
 
 /** A record that is no JSON object, as one. */
@@ -291,7 +276,7 @@ function wrap(batch: RecordBatch, index: number, writer: ByteWriter): void {
     if (known) writer.ascii(`,"original_length":${known.length},"original_sha256":"${known.sha256}"`);
   } else if ((flags & RecordFlag.plain) === 0) {
     writer.ascii(',"parse_error":');
-    writer.utf8(JSON.stringify(valid ? whyNotObject(bytes) : "not valid UTF-8"));
+    writer.utf8(JSON.stringify(scanRecord(bytes, 0, bytes.length) ?? "not a JSON object"));
   }
   writer.byte(0x7d);
 }
@@ -306,13 +291,4 @@ function wholeCharacters(bytes: Buffer): Buffer {
     return needs > back ? bytes.subarray(0, -back) : bytes;
   }
   return bytes;
-}
-
-function whyNotObject(bytes: Buffer): string {
-  try {
-    JSON.parse(bytes.toString("utf8"));
-    return "not a JSON object";
-  } catch {
-    return "not valid JSON";
-  }
 }

@@ -4,17 +4,13 @@
  * Per top-level key of the additions: absent → appended; `null` → becomes the object; an object → spliced in, the entry's own members
  * win; anything else stays, and the additions go under `agent_<key>`. Where even that is taken they are left out.
  */
+import { decodeString, eachMember, findMember, type Span } from "../../agent/json/value.ts";
 import { type Group, type Member, member } from "./additions.ts";
 import type { ByteWriter } from "./writer.ts";
 
 const KIND = { absent: 0, null: 1, object: 2, other: 3 } as const;
 type Kind = (typeof KIND)[keyof typeof KIND];
 
-/** A value in the buffer: `start` is -1 where there is none. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
 const ABSENT: Span = { start: -1, end: -1 };
 
 interface Edit {
@@ -32,7 +28,7 @@ export interface MergeResult {
 
 /**
  * Writes the object `buffer[start..end)`, which must be valid JSON, with `groups` and `extra` (ready members) merged in.
- * `own` finds the entry's own value of a group's key; where absent, the object is walked.
+ * `own` finds the entry's own value of a group's key (a start below 0: it has none); where it answers undefined, the object is walked.
  */
 export function merge(
   buffer: Buffer,
@@ -45,7 +41,7 @@ export function merge(
 ): MergeResult {
   const close = closingBrace(buffer, end);
   const result: MergeResult = { moved: false, dropped: false };
-  const find = (group: Group) => own(group) ?? findLast(buffer, start, group.key);
+  const find = (group: Group) => own(group) ?? findLast(buffer, start, end, group.key);
   const placed = groups.map((group) => ({ group, span: find(group), members: group.members }));
   const moved = displaced(buffer, placed);
   for (const [key, members] of moved) {
@@ -54,7 +50,7 @@ export function merge(
     if (target) target.members = unite(target.members, members);
     else {
       const group: Group = { key, column: -1, whole: undefined, members };
-      placed.push({ group, span: findLast(buffer, start, key), members });
+      placed.push({ group, span: findLast(buffer, start, end, key), members });
     }
   }
   const edits: Edit[] = [];
@@ -135,9 +131,10 @@ function splice(buffer: Buffer, span: Span, members: readonly Member[], edits: E
 /** The members whose names the object does not have. */
 function without(buffer: Buffer, object: Span, members: readonly Member[]): readonly Member[] {
   let missing: readonly Member[] = members;
-  walk(buffer, object.start, (nameStart, nameEnd) => {
-    const hit = missing.find((m) => sameName(buffer, nameStart, nameEnd, m.raw, m.name));
+  eachMember(buffer, skipSpace(buffer, object.start), object.end, (keyStart, keyEnd) => {
+    const hit = missing.find((m) => sameName(buffer, keyStart, keyEnd, m));
     if (hit) missing = missing.filter((m) => m !== hit);
+    return missing.length > 0;
   });
   return missing;
 }
@@ -179,70 +176,22 @@ function isSpace(byte: number): boolean {
 }
 
 function kindOf(buffer: Buffer, start: number): Kind {
-  let at = start;
-  while (isSpace(buffer[at]!)) at++;
+  const at = skipSpace(buffer, start);
   return buffer[at] === 0x7b ? KIND.object : buffer[at] === 0x6e ? KIND.null : KIND.other;
 }
 
 /** The value of the last member of that name: of duplicates the last counts. */
-function findLast(buffer: Buffer, start: number, key: string): Span {
-  let found = ABSENT;
-  const raw = Buffer.from(JSON.stringify(key).slice(1, -1));
-  walk(buffer, start, (nameStart, nameEnd, valueStart, valueEnd) => {
-    if (sameName(buffer, nameStart, nameEnd, raw, key)) found = { start: valueStart, end: valueEnd };
-  });
-  return found;
+function findLast(buffer: Buffer, start: number, end: number, key: string): Span {
+  return findMember(buffer, skipSpace(buffer, start), end, key) ?? ABSENT;
 }
 
-/** Whether the name at `start..end` (between its quotes) is `name`, however it is escaped. */
-function sameName(buffer: Buffer, start: number, end: number, raw: Buffer, name: string): boolean {
-  for (let at = start; at < end; at++) {
-    if (buffer[at] === 0x5c) return JSON.parse(buffer.toString("utf8", start - 1, end + 1)) === name;
-  }
-  return raw.length === end - start && buffer.compare(raw, 0, raw.length, start, end) === 0;
-}
-
-/** Visits the members of the valid object that begins, white space aside, at `start`; names without their quotes. */
-function walk(
-  buffer: Buffer,
-  start: number,
-  visit: (nameStart: number, nameEnd: number, valueStart: number, valueEnd: number) => void,
-): void {
-  let at = skipSpace(buffer, skipSpace(buffer, start) + 1);
-  while (buffer[at] === 0x22) {
-    const nameEnd = skipString(buffer, at);
-    const value = skipSpace(buffer, skipSpace(buffer, nameEnd) + 1);
-    const end = skipValue(buffer, value);
-    visit(at + 1, nameEnd - 1, value, end);
-    at = skipSpace(buffer, end);
-    if (buffer[at] === 0x2c) at = skipSpace(buffer, at + 1);
-  }
+/** Whether the key at `start..end` (with its quotes) says the member's name, however it is escaped. */
+function sameName(buffer: Buffer, start: number, end: number, { name, raw }: Member): boolean {
+  for (let at = start; at < end; at++) if (buffer[at] === 0x5c) return decodeString(buffer, start, end) === name;
+  return raw.length === end - start - 2 && buffer.compare(raw, 0, raw.length, start + 1, end - 1) === 0;
 }
 
 function skipSpace(buffer: Buffer, at: number): number {
   while (isSpace(buffer[at]!)) at++;
   return at;
-}
-
-function skipString(buffer: Buffer, at: number): number {
-  for (at++; buffer[at] !== 0x22; at++) if (buffer[at] === 0x5c) at++;
-  return at + 1;
-}
-
-function skipValue(buffer: Buffer, at: number): number {
-  let depth = 0;
-  for (;;) {
-    const byte = buffer[at]!;
-    if (byte === 0x22) at = skipString(buffer, at);
-    else {
-      if (byte === 0x7b || byte === 0x5b) depth++;
-      else if (byte === 0x7d || byte === 0x5d) depth--;
-      at++;
-    }
-    if (depth > 0) continue;
-    const next = buffer[at]!;
-    // A scalar goes on until what follows it; a string or a container has just ended.
-    const ended = byte === 0x22 || byte === 0x7d || byte === 0x5d;
-    if (ended || next === 0x2c || next === 0x7d || next === 0x5d || isSpace(next)) return at;
-  }
 }
