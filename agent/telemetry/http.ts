@@ -21,7 +21,8 @@ const MAX_CONNECTIONS = 64;
 /** Serves /healthz, /readyz, /health and /metrics. Throws with what to change where the address cannot be had. */
 export async function startHttp(listen: string, telemetry: Pick<Telemetry, "health" | "metrics">): Promise<HttpServer> {
   const { host, port } = parseListen(listen);
-  const { fastify } = await import("fastify");
+  // Its default export: bundled, a CommonJS library has no other.
+  const { default: fastify } = await import("fastify");
   const app = fastify({
     bodyLimit: 1024,
     connectionTimeout: 30_000,

@@ -64,7 +64,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       log.write(event);
     },
     async metrics() {
-      registry ??= import("./metrics.ts").then(({ Metrics }) => Metrics.create());
+      registry ??= import("./metrics.ts").then(({ Metrics }) => new Metrics());
       const metrics = await registry;
       const now = status?.();
       return metrics.text(counters, { status: now, health: healthOf(now), version });

@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { ComponentState } from "../api/events.ts";
 import { imbalance, type PipelineStatus } from "../api/status.ts";
 import { COUNTERS, type CounterName, type Counters } from "./counters.ts";
@@ -41,32 +41,26 @@ const GAUGES = {
 } as const satisfies Record<string, readonly [string, readonly string[]]>;
 type GaugeName = keyof typeof GAUGES;
 
-/** The registry of /metrics: filled anew at every scrape from plain numbers. Made once, at the first. */
+/**
+ * The registry of /metrics: filled anew at every scrape from plain numbers. This file, and prom-client with it, is imported at the first.
+ */
 export class Metrics {
-  readonly #registry: Registry;
+  readonly #registry = new Registry();
   readonly #counters = new Map<CounterName, Counter>();
   readonly #gauges = new Map<GaugeName, Gauge>();
 
-  static async create(): Promise<Metrics> {
-    return new Metrics(await import("prom-client"));
-  }
-
-  private constructor(client: typeof import("prom-client")) {
-    const registers = [new client.Registry()];
-    this.#registry = registers[0]!;
+  constructor() {
+    const registers = [this.#registry];
     for (const name of Object.keys(COUNTERS) as CounterName[]) {
       const { help, labels } = COUNTERS[name];
-      this.#counters.set(
-        name,
-        new client.Counter({ name: `${PREFIX}${name}_total`, help, labelNames: labels, registers }),
-      );
+      this.#counters.set(name, new Counter({ name: `${PREFIX}${name}_total`, help, labelNames: labels, registers }));
     }
     for (const name of Object.keys(GAUGES) as GaugeName[]) {
       const [help, labels] = GAUGES[name];
-      this.#gauges.set(name, new client.Gauge({ name: PREFIX + name, help, labelNames: labels, registers }));
+      this.#gauges.set(name, new Gauge({ name: PREFIX + name, help, labelNames: labels, registers }));
     }
     // prom-client's own default metrics start a GC observer and an event loop histogram; these three are what dashboards use.
-    processMetrics(client, registers);
+    processMetrics(registers);
   }
 
   async text(counters: Counters, snapshot: Snapshot): Promise<string> {
@@ -121,8 +115,8 @@ function labelled(names: readonly string[], values: readonly string[]): Record<s
   return labels;
 }
 
-function processMetrics(client: typeof import("prom-client"), registers: Registry[]): void {
-  new client.Counter({
+function processMetrics(registers: Registry[]): void {
+  new Counter({
     name: "process_cpu_seconds_total",
     help: "User and system CPU time, in seconds.",
     registers,
@@ -132,7 +126,7 @@ function processMetrics(client: typeof import("prom-client"), registers: Registr
       this.inc((user + system) / 1e6);
     },
   });
-  new client.Gauge({
+  new Gauge({
     name: "process_resident_memory_bytes",
     help: "Resident memory, in bytes.",
     registers,
@@ -140,7 +134,7 @@ function processMetrics(client: typeof import("prom-client"), registers: Registr
       this.set(process.memoryUsage.rss());
     },
   });
-  new client.Gauge({
+  new Gauge({
     name: "process_start_time_seconds",
     help: "Start of the process, in seconds since the epoch.",
     registers,

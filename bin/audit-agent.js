@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// Syntax of Node 12 and no static import of the agent: an old runtime must get far enough to say that it is too old.
+import { existsSync, statSync } from "node:fs";
+import * as module from "node:module";
+import { join } from "node:path";
+
+const NEEDED = 24;
+
+/**
+ * Where compiled code may be kept between starts: a folder of this user's own. Node's default is below the shared /tmp, where another user
+ * could plant code first; and a HOME that belongs to somebody else (`sudo -E`) is no better.
+ */
+function cacheFolder() {
+  const home = process.env.HOME;
+  try {
+    if (!home || !process.getuid || statSync(home).uid !== process.getuid()) return undefined;
+  } catch (_error) {
+    return undefined;
+  }
+  return join(home, ".cache", "audit-agent");
+}
+
+function start() {
+  if (Number(process.versions.node.split(".")[0]) < NEEDED) {
+    process.stderr.write(
+      `audit-agent needs Node.js ${NEEDED} or newer; this is ${process.versions.node} (${process.execPath})\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  process.title = "audit-agent";
+  const cache = cacheFolder();
+  if (cache) module.enableCompileCache(cache);
+  // A checkout runs its source, the published package what was built of it.
+  const source = new URL("../agent/main.ts", import.meta.url);
+  import(existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href).catch((error) => {
+    process.stderr.write(`audit-agent cannot start: ${error.stack}\n`);
+    process.exitCode = 1;
+  });
+}
+
+start();
