@@ -1,5 +1,10 @@
 import type { Cut } from "../../../agent/api/batch.ts";
+import { CriParser } from "./cri.ts";
+import { DockerParser } from "./docker.ts";
 import { LineFramer } from "./lines.ts";
+import { ObjectFramer } from "./objects.ts";
+import { ParsedFramer } from "./parsed.ts";
+import { SyslogParser } from "./syslog.ts";
 
 /** How a source's bytes become records. */
 export type ParserName = "json" | "none" | "syslog" | "cri" | "docker";
@@ -50,6 +55,23 @@ export interface FramerOptions {
   readonly maxLineBytes: number;
 }
 
+/** Bytes that wrap the text of a line at most: times, names, braces. */
+const WRAPPING = 4096;
+/** `\u0001` for one byte. */
+const JSON_ESCAPING = 6;
+
 export function createFramer(options: FramerOptions): Framer {
-  return new LineFramer(options.maxLineBytes, options.parser === "none");
+  const { parser, multiline, maxLineBytes: max } = options;
+  switch (parser) {
+    case "json":
+      return multiline === "json" ? new ObjectFramer(max) : new LineFramer(max);
+    case "none":
+      return new LineFramer(max, true);
+    case "syslog":
+      return new ParsedFramer(new SyslogParser(max), max, max);
+    case "cri":
+      return new ParsedFramer(new CriParser(max), max, max + WRAPPING);
+    case "docker":
+      return new ParsedFramer(new DockerParser(max), max, max * JSON_ESCAPING + WRAPPING);
+  }
 }

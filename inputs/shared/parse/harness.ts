@@ -60,7 +60,7 @@ export function checkFramer(
 ): void {
   const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 5 });
   const max = fc.integer({ min: 1, max: 90 });
-  fc.assert(
+  void fc.assert(
     fc.property(sources, sizes, sizes, max, fc.nat(), (source, first, second, maxLineBytes, pick) => {
       const whole = run({ ...options, maxLineBytes }, source);
       const pieces = run({ ...options, maxLineBytes }, source, first);

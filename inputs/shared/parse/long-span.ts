@@ -15,6 +15,7 @@ export class LongSpan {
   /** Bytes so far. */
   length = 0;
   readonly #maxBytes: number;
+  readonly #marked: boolean;
   #head: Buffer = Buffer.alloc(0);
   #hash: Hash | undefined;
   /** Nothing but white space beyond the head. */
@@ -22,9 +23,11 @@ export class LongSpan {
   /** The last two bytes, not yet hashed: they may turn out to be the line end. */
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(offset: number, maxBytes: number) {
+  /** `marked`: at offset 0 a byte order mark may stand in front, which is no part of it. */
+  constructor(offset: number, maxBytes: number, marked = true) {
     this.offset = offset;
     this.#maxBytes = maxBytes;
+    this.#marked = marked;
   }
 
   /** All of its bytes are kept. */
@@ -61,7 +64,7 @@ export class LongSpan {
   }
 
   #mark(): number {
-    return this.offset === 0 ? markLength(this.#head, 0) : 0;
+    return this.#marked && this.offset === 0 ? markLength(this.#head, 0) : 0;
   }
 
   /** Copies into the head what fits and answers how much did. Copies: a small chunk may pin a big buffer. */
