@@ -118,6 +118,13 @@ export function secret(doc: string) {
     .transform((value) => (value instanceof Secret ? value : new Secret(value)))
     .meta({ doc, format: "secret" });
 }
+/** The 32 bytes of an encryption key written as 64 hex digits or base64; undefined where it is none. */
+export function decodeKey(text: string): Buffer | undefined {
+  const trimmed = text.trim();
+  const key = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, "hex") : Buffer.from(trimmed, "base64");
+  return key.length === 32 ? key : undefined;
+}
+
 /** One value or a list of them; always a list to the plugin. */
 export function oneOrMore<T extends z.ZodType>(item: T, doc: string) {
   return z

@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { batchOf } from "../../test/fakes/batch.ts";
+import type { RecordBatch } from "../api/batch.ts";
+import type { Output, WriteResult } from "../api/output.ts";
+import { attempt, SAME_REASON_RECORDS } from "./attempt.ts";
+
+type Answer = (records: string[]) => WriteResult;
+
+/** A destination that answers by a rule and remembers what it took. */
+function destination(answer: Answer): { output: Output; writes: string[][] } {
+  const writes: string[][] = [];
+  const output: Output = {
+    async write(batches: readonly RecordBatch[]) {
+      const records = batches.flatMap((batch) =>
+        Array.from({ length: batch.count }, (_, i) => batch.bytes(i).toString()),
+      );
+      writes.push(records);
+      return answer(records);
+    },
+    probe: async () => {},
+    close: async () => {},
+  };
+  return { output, writes };
+}
+
+function tryOnce(records: string[], answer: Answer, others = false) {
+  const { output, writes } = destination(answer);
+  const half = Math.ceil(records.length / 2);
+  const batches = [batchOf(records.slice(0, half)), batchOf(records.slice(half), { firstOffset: 10_000 })];
+  const options = { output, timeoutMs: 5_000, signals: [], othersAccepted: () => others };
+  return attempt(batches, { id: "1.0", repeat: false }, options).then((outcome) => ({ outcome, writes }));
+}
+
+const records = (count: number) => Array.from({ length: count }, (_, i) => `{"n":${i}}`);
+const bad = '{"n":"bad"}';
+
+describe("attempt", () => {
+  it("finds the one record at fault when the whole is refused", async () => {
+    const all = records(100);
+    all[37] = bad;
+    const { outcome, writes } = await tryOnce(all, (sent) => (sent.includes(bad) ? { refused: "no" } : {}));
+    expect([...outcome.rejected]).toEqual([[37, "no"]]);
+    expect(outcome.again).toEqual([]);
+    expect(outcome.stored).toBe(99);
+    expect(writes.length).toBeLessThan(20);
+  });
+
+  it("finds guilty records at both ends", async () => {
+    const all = [bad, ...records(6), bad];
+    const { outcome } = await tryOnce(all, (sent) => (sent.includes(bad) ? { refused: "no" } : {}));
+    expect([...outcome.rejected.keys()].sort((a, b) => a - b)).toEqual([0, 7]);
+    expect(outcome.stored).toBe(6);
+  });
+
+  it("waits when everything is refused: that is the operator's fault, not the records'", async () => {
+    const { outcome } = await tryOnce(records(8), () => ({ refused: "index is read-only" }));
+    expect(outcome.rejected.size).toBe(0);
+    expect(outcome.again).toHaveLength(8);
+    expect(outcome.trouble).toEqual({ state: "blocked", reason: "index is read-only" });
+  });
+
+  it("cannot tell of a single record alone, until the destination takes others", async () => {
+    const alone = await tryOnce([bad], () => ({ refused: "no" }));
+    expect(alone.outcome.trouble?.state).toBe("blocked");
+    const others = await tryOnce([bad], () => ({ refused: "no" }), true);
+    expect([...others.outcome.rejected]).toEqual([[0, "no"]]);
+  });
+
+  it("does not bury everything when every record is rejected for one reason", async () => {
+    const reject: Answer = (sent) => ({
+      failed: new Map(
+        sent.map((_, i) => [i, { action: "reject", reason: `[1:${i}] failed to parse field [a] in 'x${i}'` }]),
+      ),
+    });
+    const many = await tryOnce(records(SAME_REASON_RECORDS), reject);
+    expect(many.outcome.trouble?.state).toBe("blocked");
+    expect(many.outcome.rejected.size).toBe(0);
+    const few = await tryOnce(records(3), reject);
+    expect(few.outcome.rejected.size).toBe(3);
+  });
+
+  it("sorts answers by record", async () => {
+    const { outcome } = await tryOnce(records(6), () => ({
+      failed: new Map([
+        [4, { action: "retry", reason: "busy" }],
+        [1, { action: "reject", reason: "mapping" }],
+        [0, { action: "block", reason: "read-only" }],
+      ]),
+      pauseMs: 70,
+      repeated: 2,
+    }));
+    expect(outcome.again).toEqual([0, 4]);
+    expect([...outcome.rejected]).toEqual([[1, "mapping"]]);
+    expect(outcome.trouble).toEqual({ state: "blocked", reason: "read-only" });
+    expect(outcome).toMatchObject({ stored: 3, repeated: 2, pauseMs: 70 });
+  });
+
+  it("ignores answers about records that were not sent", async () => {
+    const { outcome } = await tryOnce(records(2), () => ({
+      failed: new Map([[7, { action: "reject", reason: "?" }]]),
+    }));
+    expect(outcome).toMatchObject({ stored: 2, again: [] });
+  });
+
+  it("keeps the untried half of a bisection for the retry when the destination goes away", async () => {
+    let calls = 0;
+    const { outcome } = await tryOnce(records(4), () => {
+      if (++calls === 1) return { refused: "too large" };
+      throw new Error("connection reset");
+    });
+    expect(outcome.again).toEqual([0, 1, 2, 3]);
+    expect(outcome.trouble).toEqual({ state: "degraded", reason: "connection reset" });
+    expect(calls).toBe(2);
+  });
+
+  it("does not wait for an output that ignores its signal", async () => {
+    const output: Output = { write: () => new Promise(() => {}), probe: async () => {}, close: async () => {} };
+    const options = { output, timeoutMs: 10, signals: [], othersAccepted: () => false };
+    const outcome = await attempt([batchOf(records(1))], { id: "1.0", repeat: false }, options);
+    expect(outcome.trouble).toEqual({ state: "degraded", reason: "no answer within 10 ms" });
+    expect(outcome.aborted).toBe(false);
+  });
+});

@@ -1,0 +1,68 @@
+import type { RecordBatch } from "../api/batch.ts";
+import type { Emit } from "../api/events.ts";
+import type { Filter } from "../api/filter.ts";
+import type { AppendExtra } from "../queue/types.ts";
+
+export interface ChainLink {
+  readonly alias: string;
+  readonly matches: (tag: string) => boolean;
+  readonly filter: Filter;
+}
+
+/** A batch on its way into the queue, and what is stored with it. */
+export interface Filtered {
+  readonly batch: RecordBatch;
+  readonly extra: AppendExtra;
+}
+
+/** The filters in their order. What a filter creates goes through those after it. */
+export class FilterChain {
+  readonly #links: readonly ChainLink[];
+  readonly #emit: Emit;
+
+  constructor(links: readonly ChainLink[], emit: Emit) {
+    this.#links = links;
+    this.#emit = emit;
+  }
+
+  /**
+   * Created batches come first, the batch itself last: its block holds the position and the filters' state, so a crash in between
+   * makes them again (under the same ids) and never leaves them out.
+   */
+  process(batch: RecordBatch): Filtered[] {
+    const out: Filtered[] = [];
+    out.push(this.#from(0, batch, { read: batch.count, created: 0 }, out));
+    return out;
+  }
+
+  tick(now: number): Filtered[] {
+    const out: Filtered[] = [];
+    for (const [at, link] of this.#links.entries()) {
+      link.filter.tick?.(now, (created) => this.#created(at, link, created, out));
+    }
+    return out;
+  }
+
+  #from(start: number, batch: RecordBatch, counts: { read: number; created: number }, out: Filtered[]): Filtered {
+    let current = batch;
+    const states: { filter: string; group: string; state: Uint8Array }[] = [];
+    for (let at = start; at < this.#links.length; at++) {
+      const link = this.#links[at]!;
+      if (!link.matches(current.tag)) continue;
+      const before = current.count;
+      current = link.filter.process(current, (created) => this.#created(at, link, created, out));
+      const dropped = before - current.count;
+      if (dropped > 0) this.#emit({ is: "filtered", filter: link.alias, records: dropped });
+      const { group } = batch.source;
+      const state = link.filter.state?.(group);
+      if (state !== undefined) states.push({ filter: link.alias, group, state });
+    }
+    return { batch: current, extra: { ...counts, filtered: batch.count - current.count, states } };
+  }
+
+  #created(at: number, link: ChainLink, created: RecordBatch, out: Filtered[]): void {
+    if (created.count === 0) return;
+    this.#emit({ is: "created", by: link.alias, records: created.count, reason: created.kind });
+    out.push(this.#from(at + 1, created, { read: 0, created: created.count }, out));
+  }
+}

@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import type { FieldReader } from "../api/batch.ts";
+import type { Clock } from "../api/clock.ts";
+import { type ResolvedOutput, tagMatcher } from "../api/config.ts";
+import type { Emit } from "../api/events.ts";
+import { parseDuration } from "../api/options.ts";
+import type { ObjectOutputDefinition, OutputDefinition } from "../api/plugin.ts";
+import type { DeadLetters } from "../queue/dead-letters.ts";
+import type { Place, Queue } from "../queue/types.ts";
+import type { Lane, LaneParts } from "./lane.ts";
+import { LaneHealth } from "./lane-health.ts";
+import { LaneLedger, type StoredLedger } from "./lane-ledger.ts";
+import { ObjectLane, type StoredObjects } from "./object-lane.ts";
+import { StreamLane } from "./stream-lane.ts";
+
+export interface LaneEnvironment {
+  readonly queue: Queue;
+  readonly deadLetters: DeadLetters;
+  readonly fields: FieldReader;
+  readonly node: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+const DEFAULT_LINGER = "100ms";
+const DEFAULT_TIMEOUT = "30s";
+
+/** Opens an output's cursor and puts the lane around the output. */
+export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Promise<Lane> {
+  const { definition, alias, common, match } = output;
+  const matches = tagMatcher(match);
+  let lane: Lane | undefined;
+  const reader = await env.queue.openReader({
+    alias,
+    match: matches,
+    start: common.queue.start,
+    onFull: common.queue.on_full,
+    onDrop: (to: Place) => lane?.drop(to),
+  });
+  const stored = reader.data as { ledger?: StoredLedger; skipping?: boolean } | undefined;
+  const ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger);
+  if (stored?.skipping) {
+    const records = ledger.absorb();
+    env.emit({
+      is: "lost",
+      where: "output",
+      name: alias,
+      records,
+      bytes: 0,
+      reason: "queue full, on_full: drop_oldest",
+    });
+  }
+  const health = new LaneHealth(alias, env.clock, env.emit, common.retry);
+  const parts: LaneParts = {
+    alias,
+    plugin: definition.name,
+    reader,
+    deadLetters: env.deadLetters,
+    health,
+    ledger,
+    clock: env.clock,
+    emit: env.emit,
+    timeoutMs: common.timeout ?? parseDuration(definition.defaults?.timeout ?? DEFAULT_TIMEOUT)!,
+    maxAgeMs: common.queue.max_age,
+  };
+  const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
+  if ("assemble" in definition) {
+    const objects = definition as ObjectOutputDefinition;
+    const made = await objects.create(output.options, context);
+    const options = createHash("sha256").update(JSON.stringify(output.options)).digest("base64url").slice(0, 16);
+    lane = new ObjectLane(
+      parts,
+      made,
+      objects.assemble(output.options),
+      options,
+      reader.data as StoredObjects | undefined,
+    );
+  } else {
+    const made = await (definition as OutputDefinition).create(output.options, context);
+    const { limits, defaults } = definition;
+    const { batch } = common;
+    lane = new StreamLane(parts, made, {
+      limits: {
+        records: Math.min(batch.records ?? limits.records, limits.records),
+        bytes: Math.min(batch.bytes ?? limits.bytes, limits.bytes),
+        overhead: limits.overhead,
+        linger: batch.linger ?? parseDuration(defaults?.linger ?? DEFAULT_LINGER)!,
+      },
+      concurrency: common.concurrency ?? defaults?.concurrency ?? 1,
+      attempts: common.retry.attempts,
+    });
+  }
+  return lane;
+}
