@@ -27,6 +27,8 @@ export const lexed = {
   at: 0,
   /** Behind the closing quote of the key that `skipKey` passed last. */
   keyEnd: 0,
+  /** Counts escapes: unchanged over a string without any. */
+  escapes: 0,
 };
 
 const QUOTE = 0x22;
@@ -105,6 +107,7 @@ export function skipString(bytes: Uint8Array, view: DataView, from: number, end:
 }
 
 function skipEscape(bytes: Uint8Array, p: number, end: number): number {
+  lexed.escapes++;
   if (p + 1 >= end) return fail(Fault.end, end);
   const c = bytes[p + 1]!;
   if (ESCAPE[c] === 1) return p + 2;

@@ -23,6 +23,8 @@ import { decodeString } from "./value.ts";
 
 /** Members beyond this many are read the ordinary way. */
 const JOINTS = 64;
+/** So many different joints per position: interleaved writers, members that may be absent. */
+const SHAPES = 4;
 /** Words of four bytes per joint; longer ones are not learnt. */
 const JOINT_WORDS = 16;
 const QUOTE = 0x22;
@@ -55,11 +57,8 @@ class Keys {
     return this.#columns.get(field) ?? -1;
   }
 
-  /** `start` and `end` without the quotes. */
+  /** `start` and `end` without the quotes; nothing escaped in between. */
   find(bytes: Buffer, start: number, end: number): number {
-    for (let p = start; p < end; p++) {
-      if (bytes[p] === 0x5c) return this.column(decodeString(bytes, start - 1, end + 1));
-    }
     let column = this.#heads[Keys.#hash(bytes, start, end)]!;
     while (column >= 0 && !sameBytes(this.#bytes[column]!, bytes, start, end)) column = this.#next[column]!;
     return column;
@@ -76,10 +75,13 @@ export class Scanner implements FieldReader {
   readonly #keys: Keys;
   readonly #width: number;
   /** Bytes of each joint (0 = not learnt), the column its key has, its words, and the mask of what counts of its last word. */
-  readonly #jointLength = new Int32Array(JOINTS);
-  readonly #jointColumn = new Int32Array(JOINTS);
-  readonly #jointMask = new Int32Array(JOINTS);
-  readonly #jointWords = new Int32Array(JOINTS * JOINT_WORDS);
+  readonly #lengths = new Int32Array(JOINTS * SHAPES);
+  readonly #columns = new Int32Array(JOINTS * SHAPES);
+  readonly #masks = new Int32Array(JOINTS * SHAPES);
+  readonly #words = new Int32Array(JOINTS * SHAPES * JOINT_WORDS);
+  /** The shape that fitted last: tried first. */
+  #shape = 0;
+  #misses = 0;
   /** Column of the key that `#join` read last. */
   #column = -1;
 
@@ -136,31 +138,45 @@ export class Scanner implements FieldReader {
     ends: Uint32Array,
     row: number,
   ): boolean {
-    const words = this.#jointWords;
-    const total = bytes.length - 4;
+    const lengths = this.#lengths;
+    const masks = this.#masks;
+    const columns = this.#columns;
+    const words = this.#words;
+    // A joint's last word may be read beyond the record, never beyond the buffer.
+    const limit = Math.min(end, bytes.length - 3);
+    let shape = this.#shape;
     let p = start;
     for (let k = 0; ; k++) {
-      if (k > 0 && p < end && bytes[p] === CLOSE_BRACE) return finish(bytes, p + 1, end);
+      if (k > 0 && p < end && bytes[p] === CLOSE_BRACE) {
+        this.#shape = shape;
+        return finish(bytes, p + 1, end);
+      }
       let column = -1;
       let value = -1;
-      const length = k < JOINTS ? this.#jointLength[k]! : 0;
-      if (length !== 0 && p + length < end && p + length <= total) {
-        let word = k * JOINT_WORDS;
-        let at = p;
-        const full = p + (length & ~3);
-        while (at < full && view.getInt32(at, true) === words[word]) {
-          at += 4;
-          word++;
+      for (let tries = k < JOINTS ? SHAPES : 0; tries > 0; tries--) {
+        const joint = shape * JOINTS + k;
+        const length = lengths[joint]!;
+        if (length !== 0 && p + length < limit) {
+          const full = p + (length & ~3);
+          let word = joint * JOINT_WORDS;
+          let at = p;
+          while (at < full && view.getInt32(at, true) === words[word]) {
+            at += 4;
+            word++;
+          }
+          if (at === full && ((view.getInt32(at, true) ^ words[word]!) & masks[joint]!) === 0) {
+            value = p + length;
+            column = columns[joint]!;
+            break;
+          }
         }
-        if (at === full && ((view.getInt32(at, true) ^ words[word]!) & this.#jointMask[k]!) === 0) {
-          value = p + length;
-          column = this.#jointColumn[k]!;
-        }
+        shape = (shape + 1) % SHAPES;
       }
       if (value < 0) {
         value = this.#join(bytes, view, p, end, k);
         if (value < 0) return value === -2 && finish(bytes, lexed.at, end);
         column = this.#column;
+        if (k < JOINTS) shape = this.#learn(bytes, p, value, k, shape);
       }
       if (value < end && bytes[value] === QUOTE) {
         p = skipString(bytes, view, value, end);
@@ -177,7 +193,7 @@ export class Scanner implements FieldReader {
     }
   }
 
-  /** Reads from behind a value (or from the start) to the next value. -1 where that is no JSON; -2 where the object ends, at `lexed.at`. */
+  /** Reads from behind a value (or from the start) to the next value. -1: no JSON; -2: the object ends before `lexed.at`. */
   #join(bytes: Buffer, view: DataView, from: number, end: number, k: number): number {
     let p = skipSpace(bytes, from, end);
     if (p >= end) return fail(Fault.end, p);
@@ -192,29 +208,39 @@ export class Scanner implements FieldReader {
       return -2;
     }
     const key = p;
+    const escapes = lexed.escapes;
     const value = skipKey(bytes, view, key, end);
     if (value < 0) return -1;
-    this.#column = this.#keys.find(bytes, key + 1, lexed.keyEnd - 1);
-    if (k < JOINTS) this.#learn(bytes, from, value, k);
+    this.#column =
+      escapes === lexed.escapes
+        ? this.#keys.find(bytes, key + 1, lexed.keyEnd - 1)
+        : this.#keys.column(decodeString(bytes, key, lexed.keyEnd));
     return value;
   }
 
-  #learn(bytes: Buffer, from: number, to: number, k: number): void {
+  /** Keeps a joint that no shape has; answers the shape that has it now. */
+  #learn(bytes: Buffer, from: number, to: number, k: number, current: number): number {
+    let shape = current;
+    for (let i = 0; i < SHAPES && this.#lengths[shape * JOINTS + k] !== 0; i++) shape = (shape + 1) % SHAPES;
+    const joint = shape * JOINTS + k;
     const length = to - from;
-    // The last word must have a place, even where nothing of it counts.
-    if (length >= JOINT_WORDS * 4) {
-      this.#jointLength[k] = 0;
-      return;
+    if (length >= JOINT_WORDS * 4) return current;
+    if (this.#lengths[joint] !== 0) {
+      // More shapes than places: learning each time would cost more than it saves.
+      if ((++this.#misses & 15) !== 0) return current;
+      shape = (current + 1) % SHAPES;
     }
-    const base = k * JOINT_WORDS;
-    for (let i = 0; i < length; i += 4) {
-      let word = 0;
-      for (let j = Math.min(4, length - i) - 1; j >= 0; j--) word = (word << 8) | bytes[from + i + j]!;
-      this.#jointWords[base + (i >> 2)] = word;
-    }
-    this.#jointLength[k] = length;
-    this.#jointColumn[k] = this.#column;
-    this.#jointMask[k] = (1 << ((length & 3) * 8)) - 1;
+    this.#keep(bytes, from, length, shape * JOINTS + k);
+    return shape;
+  }
+
+  #keep(bytes: Buffer, from: number, length: number, joint: number): void {
+    const base = joint * JOINT_WORDS;
+    this.#words.fill(0, base, base + JOINT_WORDS);
+    for (let i = 0; i < length; i++) this.#words[base + (i >> 2)]! |= bytes[from + i]! << ((i & 3) * 8);
+    this.#lengths[joint] = length;
+    this.#columns[joint] = this.#column;
+    this.#masks[joint] = (1 << ((length & 3) * 8)) - 1;
   }
 }
 
@@ -284,11 +310,12 @@ function invalidUtf8At(text: Uint8Array): number {
 
 /** The bytes from the first record to the last; records need not be in order. */
 function region(batch: RecordBatch): Buffer {
-  let from = batch.buffer.length;
+  const { buffer, starts, ends, count } = batch;
+  let from = buffer.length;
   let to = 0;
-  for (let i = 0; i < batch.count; i++) {
-    if (batch.starts[i]! < from) from = batch.starts[i]!;
-    if (batch.ends[i]! > to) to = batch.ends[i]!;
+  for (let i = 0; i < count; i++) {
+    if (starts[i]! < from) from = starts[i]!;
+    if (ends[i]! > to) to = ends[i]!;
   }
-  return batch.buffer.subarray(Math.min(from, to), to);
+  return buffer.subarray(Math.min(from, to), to);
 }
