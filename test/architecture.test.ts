@@ -145,7 +145,6 @@ test("every library that is imported is declared (npm run unused tells of the ot
 });
 
 for (const kind of KINDS) {
-  const registry = files.find(({ path }) => path === `${kind}/registry.ts`);
   test.runIf(registry)(
     `${kind}/registry.ts names every folder of ${kind}/, and each plugin has the name of its folder`,
     async () => {
