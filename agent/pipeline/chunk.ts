@@ -48,7 +48,7 @@ export class Chunk {
   }
 }
 
-export function before(a: Place, b: Place): boolean {
+export function precedes(a: Place, b: Place): boolean {
   return a.seq < b.seq || (a.seq === b.seq && a.index < b.index);
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Assemble, ObjectOutput } from "../api/output.ts";
 import type { OutputStatus } from "../api/status.ts";
 import type { Place } from "../queue/types.ts";
-import { before } from "./chunk.ts";
+import { precedes } from "./chunk.ts";
 import { type Lane, type LaneParts, messageOf, skipTo, statusOf } from "./lane.ts";
 import type { StoredLedger } from "./lane-ledger.ts";
 import { ObjectWrite, planId, recordsOf, type Settlement } from "./object-write.ts";
@@ -116,7 +116,7 @@ export class ObjectLane implements Lane {
       return;
     }
     if (this.#grouper.open.size === 0) {
-      if (before(reader.cursor, reader.position)) await this.#commit();
+      if (precedes(reader.cursor, reader.position)) await this.#commit();
       this.#wake();
     }
     await this.#waitUntil(due, signal);
@@ -209,12 +209,12 @@ export class ObjectLane implements Lane {
     const { reader } = this.#parts;
     let cursor = this.#grouper.earliest() ?? reader.position;
     if (this.#stored && this.#stored.from[0] < cursor.seq) cursor = { seq: this.#stored.from[0], index: 0 };
-    return before(reader.cursor, SEQ_START(cursor)) ? SEQ_START(cursor) : reader.cursor;
+    return precedes(reader.cursor, SEQ_START(cursor)) ? SEQ_START(cursor) : reader.cursor;
   }
 
   #data(plan?: StoredPlan): StoredObjects {
     const cursor = this.#cursor();
-    for (const [key, place] of this.#done) if (!before(cursor, place)) this.#done.delete(key);
+    for (const [key, place] of this.#done) if (!precedes(cursor, place)) this.#done.delete(key);
     const done = [...this.#done].map(([key, place]) => [key, place.seq, place.index] as const);
     return { ledger: this.#parts.ledger.stored(), options: this.#options, done, ...(plan ? { plan } : {}) };
   }
@@ -230,9 +230,9 @@ export class ObjectLane implements Lane {
   }
 
   drop(to: Place): void {
-    if (this.#dropTo && !before(this.#dropTo, to)) return;
+    if (this.#dropTo && !precedes(this.#dropTo, to)) return;
     this.#dropTo = to;
-    if (this.#writing && before(this.#writing.group.from, to)) {
+    if (this.#writing && precedes(this.#writing.group.from, to)) {
       this.#writing.dropped = true;
       this.#writing.abort.abort();
     }
@@ -243,8 +243,8 @@ export class ObjectLane implements Lane {
     this.#dropTo = undefined;
     const { reader, ledger, emit } = this.#parts;
     // Groups that reach into what is dropped go whole; their records after `to` are met again and counted as settled.
-    for (const group of [...this.#grouper.open.values()]) if (before(group.from, to)) this.#grouper.complete(group);
-    for (const group of this.#grouper.ready.filter((g) => before(g.from, to))) {
+    for (const group of [...this.#grouper.open.values()]) if (precedes(group.from, to)) this.#grouper.complete(group);
+    for (const group of this.#grouper.ready.filter((g) => precedes(g.from, to))) {
       this.#grouper.ready.splice(this.#grouper.ready.indexOf(group), 1);
       const reason = "queue full, on_full: drop_oldest";
       emit({ is: "lost", where: "output", name: this.alias, records: group.records, bytes: group.bytes, reason });
@@ -256,7 +256,7 @@ export class ObjectLane implements Lane {
       this.#done.set(partitionKey(group.partition), group.to);
     }
     await this.#commit();
-    if (!before(reader.position, to)) return;
+    if (!precedes(reader.position, to)) return;
     reader.seek(to);
     this.#from = to;
     await skipTo(to, this.#data(), this.alias, reader, ledger, emit);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { batchOf } from "../../test/fakes/batch.ts";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Block, Place } from "../queue/types.ts";
-import { before } from "./chunk.ts";
+import { precedes } from "./chunk.ts";
 import { type Group, Grouper, MAX_OPEN_PARTITIONS, partitionKey } from "./objects.ts";
 
 /** The partition is the text before the first `:` of a record. */
@@ -84,12 +84,12 @@ describe("Grouper", () => {
         const last = new Map<string, Group>();
         for (const group of g.ready) {
           const previous = last.get(group.partition);
-          if (previous) expect(before(group.from, previous.to)).toBe(false);
+          if (previous) expect(precedes(group.from, previous.to)).toBe(false);
           last.set(group.partition, group);
           const inRange = blocks.flatMap((content, i) =>
             content.filter((line, index) => {
               const place = { seq: i + 1, index };
-              return line.startsWith(group.partition) && !before(place, group.from) && before(place, group.to);
+              return line.startsWith(group.partition) && !precedes(place, group.from) && precedes(place, group.to);
             }),
           );
           expect(inRange).toHaveLength(group.records);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Assemble } from "../api/output.ts";
 import type { Block, Place } from "../queue/types.ts";
-import { before } from "./chunk.ts";
+import { precedes } from "./chunk.ts";
 
 /** Records of one partition, in order, that become one object. Holds no bytes: they are read again when it is written. */
 export interface Group {
@@ -133,7 +133,7 @@ export class Grouper {
   earliest(): Place | undefined {
     let earliest: Place | undefined;
     for (const group of [...this.open.values(), ...this.ready]) {
-      if (earliest === undefined || before(group.from, earliest)) earliest = group.from;
+      if (earliest === undefined || precedes(group.from, earliest)) earliest = group.from;
     }
     return earliest;
   }

@@ -10,6 +10,7 @@ import { openQueue } from "../queue/queue.ts";
 import { openDataDir } from "../state/data-dir.ts";
 import { type ChainLink, FilterChain, type Filtered } from "./chain.ts";
 import { Feed } from "./feed.ts";
+import { fieldsOf } from "./fields.ts";
 import type { Lane } from "./lane.ts";
 import { makeLane } from "./make-lane.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -30,15 +31,6 @@ export interface RunningPipeline {
   status(): PipelineStatus;
   /** Last sweep, queue fsynced, lanes a bounded time, cursors stored. May be called more than once. */
   stop(): Promise<void>;
-}
-
-/** Fields any plugin of the pipeline reads: what the scanner looks for. */
-export function fieldsOf(config: ResolvedConfig): string[] {
-  const fields = new Set<string>();
-  for (const { definition, options } of [...config.filters, ...config.outputs]) {
-    for (const field of definition.fields?.(options) ?? []) fields.add(field);
-  }
-  return [...fields];
 }
 
 /** Opens the data directory and the queue, makes every part, and starts. Throws, with nothing left open, where a part cannot be made. */

@@ -2,7 +2,7 @@ import type { Output } from "../api/output.ts";
 import type { OutputStatus } from "../api/status.ts";
 import type { Place } from "../queue/types.ts";
 import { attempt } from "./attempt.ts";
-import { before, type Chunk, pick } from "./chunk.ts";
+import { type Chunk, pick, precedes } from "./chunk.ts";
 import { bury, type Lane, type LaneParts, messageOf, skipTo, statusOf } from "./lane.ts";
 import { type TakeLimits, Taker } from "./taker.ts";
 
@@ -195,7 +195,7 @@ export class StreamLane implements Lane {
 
   /** With nothing open, blocks that hold nothing for this output must not hold their segments. */
   #settleIdle(): void {
-    if (this.#open.length > 0 || !before(this.#parts.reader.cursor, this.#taker.position)) return;
+    if (this.#open.length > 0 || !precedes(this.#parts.reader.cursor, this.#taker.position)) return;
     void this.#commit(this.#taker.position);
     this.#wake();
   }
@@ -204,7 +204,7 @@ export class StreamLane implements Lane {
     const { reader } = this.#parts;
     const stored = this.#parts.ledger.stored();
     return this.#inTurn(async () => {
-      if (before(reader.cursor, cursor)) await reader.commit(cursor, { ledger: stored });
+      if (precedes(reader.cursor, cursor)) await reader.commit(cursor, { ledger: stored });
     });
   }
 
@@ -218,10 +218,10 @@ export class StreamLane implements Lane {
   }
 
   drop(to: Place): void {
-    if (this.#dropTo && !before(this.#dropTo, to)) return;
+    if (this.#dropTo && !precedes(this.#dropTo, to)) return;
     this.#dropTo = to;
     for (const chunk of this.#open) {
-      if (!before(chunk.start, to)) continue;
+      if (!precedes(chunk.start, to)) continue;
       chunk.dropped = true;
       chunk.abort.abort();
     }
@@ -231,9 +231,9 @@ export class StreamLane implements Lane {
   /** Gives up what was not begun yet, up to the place the queue asked for; first what was begun before it must be settled. */
   async #skip(): Promise<void> {
     const to = this.#dropTo;
-    if (to === undefined || (this.#open[0] && before(this.#open[0].start, to))) return;
+    if (to === undefined || (this.#open[0] && precedes(this.#open[0].start, to))) return;
     this.#dropTo = undefined;
-    if (!before(this.#taker.position, to)) return;
+    if (!precedes(this.#taker.position, to)) return;
     this.#taker.seek(to);
     const { reader, ledger } = this.#parts;
     await this.#inTurn(() => skipTo(to, { ledger: ledger.stored() }, this.alias, reader, ledger, this.#parts.emit));
@@ -284,5 +284,5 @@ export class StreamLane implements Lane {
 }
 
 function furthest(a: Place, b: Place): Place {
-  return before(a, b) ? b : a;
+  return precedes(a, b) ? b : a;
 }
