@@ -247,6 +247,14 @@ function skipContainer(bytes: Uint8Array, view: DataView, from: number, end: num
   }
 }
 
+/** Whether nothing but white space follows. */
+export function finish(bytes: Uint8Array, from: number, end: number): boolean {
+  const p = skipSpace(bytes, from, end);
+  if (p === end) return true;
+  unexpected(p, end);
+  return false;
+}
+
 let viewed: Uint8Array | undefined;
 let lastView: DataView;
 

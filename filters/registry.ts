@@ -1,0 +1,8 @@
+import type { FilterDefinition } from "../agent/api/plugin.ts";
+import { excludeEvents } from "./exclude-events/index.ts";
+import { includeEvents } from "./include-events/index.ts";
+import { level } from "./level/index.ts";
+import { metadata } from "./metadata/index.ts";
+
+/** Every filter the agent knows. To add one: make its folder, then name it here. */
+export const filters: readonly FilterDefinition[] = [excludeEvents, includeEvents, level, metadata];
