@@ -1,10 +1,8 @@
 /** What no single schema can see: keys that fit together, tags that meet, filters in a good order. */
 import { type ResolvedConfig, type ServiceOptions, tagMatcher } from "../agent/api/config.ts";
-import type { Secret } from "../agent/api/options.ts";
+import { decodeKey, type Secret } from "../agent/api/options.ts";
 import type { Kind } from "./entries.ts";
 import type { Path } from "./problems.ts";
-
-const KEY_BYTES = 32;
 
 export function checkEncryption(service: ServiceOptions, error: (path: Path, message: string) => void): void {
   const { encrypt, key, previous_keys } = service.queue;
@@ -29,9 +27,8 @@ function isKey(secret: Secret): boolean {
   } catch {
     return false;
   }
-  if (/^[0-9a-f]{64}$/i.test(text)) return true;
-  // 32 bytes are 43 base64 digits and one `=`, which some leave out.
-  return /^[A-Za-z0-9+/_-]{43}=?$/.test(text) && Buffer.from(text, "base64").length === KEY_BYTES;
+  // A passphrase of the right length would decode to something too: only what is plainly hex or base64 will do.
+  return /^([0-9a-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/i.test(text) && decodeKey(text) !== undefined;
 }
 
 export interface FlowReport {

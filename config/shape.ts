@@ -153,7 +153,7 @@ function scalar(
 /** `${PORT:-514}` is text; the option wants a number. */
 export function fromText(schema: core.$ZodType, text: string): unknown {
   const { type } = schema._zod.def;
-  if (type === "number" || type === "int") return isNumber(text) ? Number(text) : text;
+  if (type === "number") return isNumber(text) ? Number(text) : text;
   if (type === "boolean") return text === "true" ? true : text === "false" || text === "" ? false : text;
   if (type !== "literal" && type !== "enum") return text;
   const fits = (value: unknown) => z.safeParse(schema as unknown as z.ZodType, value).success;

@@ -41,7 +41,9 @@ export class Secret {
 }
 
 const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-/** k, M, G are powers of 1000 (as in Fluent Bit's manual), KiB, MiB, GiB powers of 1024. Everywhere. */
+/** The one statement of it; the reference quotes it. (1000 as in Fluent Bit's manual.) */
+export const SIZE_RULE =
+  "k, M, G and T are powers of 1000, KiB, MiB, GiB and TiB powers of 1024; kB, MB, GB and TB mean k, M, G and T, upper or lower case.";
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   "": 1,
   b: 1,

@@ -1,0 +1,27 @@
+/** The pipeline of the quick start, as it is written for its user. `ownAgentLog` is where the agent log of this project would be. */
+export function quickstartYaml(ownAgentLog: string): string {
+  return `# The pipeline of \`audit-agent quickstart\`. Relative paths are relative to this file.
+service:
+  data_dir: data
+  log_level: warn
+
+pipeline:
+  inputs:
+    # Hash-chained audit logs of the dashboard: the samples, and your own if you have any.
+    - name: tail
+      tag: audit.dashboard
+      path: [samples/dashboard/*.jsonl, ~/.loki/dashboard/audit/*.jsonl]
+    - name: agent_audit
+      tag: audit.agent
+      path: [samples/agent-audit.jsonl, ${JSON.stringify(ownAgentLog)}]
+
+  filters:
+    - { name: level, match: '*', min: '\${LOKI_AUDIT_LEVEL:-info}' }
+    - { name: exclude_events, match: '*', events: [api.request] }
+    - { name: metadata, match: '*', add: { environment: '\${ENVIRONMENT:-dev}' }, include: [hostname] }
+
+  outputs:
+    # A local archive. For a server, see config/examples/elasticsearch.yaml.
+    - { name: file, match: 'audit.*', path: archive/audit-%Y-%m-%d.jsonl }
+`;
+}

@@ -1,0 +1,157 @@
+/** `audit-agent run`: the pipeline, its signals, and what is said at its start and end. */
+import type { LoadedConfig } from "../../config/load.ts";
+import { systemClock } from "../api/clock.ts";
+import type { Emit } from "../api/events.ts";
+import type { OutputStatus } from "../api/status.ts";
+import { type CommandContext, EXIT, load, messageOf } from "./context.ts";
+import { summary } from "./summary.ts";
+
+export interface RunFlags {
+  /** Read everything to its end, deliver it, and exit. */
+  readonly once: boolean;
+}
+
+export async function run(file: string, flags: RunFlags, context: CommandContext): Promise<number> {
+  const loaded = await load(file, context);
+  return loaded === undefined ? EXIT.usage : runPipeline(loaded, flags, context);
+}
+
+export interface Listening {
+  /** Sees every event beside the log. */
+  readonly watch?: Emit;
+  /** Instead of the summary and the ledger in the log's own form. */
+  readonly quiet?: boolean;
+}
+
+export async function runPipeline(
+  loaded: LoadedConfig,
+  flags: RunFlags,
+  context: CommandContext,
+  { watch, quiet = false }: Listening = {},
+): Promise<number> {
+  const [{ createTelemetry }, { startPipeline }] = await Promise.all([
+    import("../telemetry/index.ts"),
+    import("../pipeline/run.ts"),
+  ]);
+  const { config } = loaded;
+  const { log_level: level, log_format: format, http } = config.service;
+  const { version } = context;
+  const telemetry = createTelemetry({ level, format, clock: systemClock, version });
+  const emit: Emit = (event) => {
+    telemetry.emit(event);
+    watch?.(event);
+  };
+  const say = (message: string) => emit({ is: "notice", level: "info", component: "agent", message });
+  // Plain text where people read along, log lines where a machine does.
+  const plain = !quiet && level !== "silent" && (format === "pretty" || (format === "auto" && process.stderr.isTTY));
+
+  const signals = listenForSignals(say);
+  const awake = keepAwake();
+  let server: { readonly address: string; close(): Promise<void> } | undefined;
+  try {
+    if (http) {
+      const { startHttp } = await import("../telemetry/http.ts");
+      server = await startHttp(http.listen, telemetry);
+    }
+    const pipeline = await startPipeline(config, {
+      telemetry: { emit, observe: (status) => telemetry.observe(status) },
+      once: flags.once,
+      clock: systemClock,
+      version,
+    });
+    if (plain) context.err(summary(loaded));
+    if (!quiet) {
+      say(`audit-agent ${version} reads ${aliases(config.inputs)} and writes to ${aliases(config.outputs)}`);
+      if (server) say(`health and metrics at ${server.address}`);
+    }
+    await Promise.race([pipeline.done, signals.asked]);
+    let failed = pipeline.failed;
+    try {
+      await pipeline.stop();
+    } catch (error) {
+      failed = true;
+      emit({ is: "notice", level: "error", component: "agent", message: `stopping: ${messageOf(error)}` });
+    }
+    failed ||= pipeline.failed;
+    await tellLedger(pipeline.status().outputs, plain, quiet ? undefined : say, context);
+    return failed ? EXIT.failed : EXIT.fine;
+  } catch (error) {
+    context.err(`audit-agent cannot start: ${messageOf(error)}\n`);
+    return isUsage(error) ? EXIT.usage : EXIT.failed;
+  } finally {
+    signals.close();
+    awake.release();
+    await server?.close();
+    await telemetry.close();
+  }
+}
+
+/** Where every entry went: the last thing said. */
+async function tellLedger(
+  outputs: readonly OutputStatus[],
+  plain: boolean,
+  say: ((message: string) => void) | undefined,
+  context: CommandContext,
+): Promise<void> {
+  if (plain) {
+    const { formatLedger } = await import("../telemetry/ledger.ts");
+    context.err(`${formatLedger(outputs)}\n`);
+    return;
+  }
+  if (say === undefined) return;
+  const { imbalance } = await import("../api/status.ts");
+  for (const { alias, ledger: l } of outputs) {
+    const off = imbalance(l);
+    say(
+      `${alias}: read ${l.read} + created ${l.created} = filtered ${l.filtered} + delivered ${l.delivered} + rejected ${l.rejected}` +
+        ` + lost ${l.lost} + queued ${l.queued}${off === 0 ? "" : `; ${Math.abs(off)} ${off > 0 ? "unaccounted for" : "counted twice"}`}`,
+    );
+  }
+}
+
+function aliases(parts: readonly { readonly alias: string }[]): string {
+  return parts.map(({ alias }) => alias).join(", ");
+}
+
+/** The first signal stops in good order; the second ends at once, which loses nothing either: the queue is crash-safe. */
+function listenForSignals(say: (message: string) => void): { readonly asked: Promise<void>; close(): void } {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  let count = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (++count > 1) process.exit(EXIT.failed);
+    say(`${signal}: stopping; once more to stop at once`);
+    resolve();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    asked,
+    close() {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
+
+// Waiting for files and signals alone does not keep a process alive.
+function keepAwake(): { release(): void } {
+  let timer: NodeJS.Timeout;
+  const again = () => {
+    timer = setTimeout(again, 3_600_000);
+  };
+  again();
+  return { release: () => clearTimeout(timer) };
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+// A data directory that is busy or unusable, or an address that is taken, is for the operator to set right.
+function isUsage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return USAGE_ERRORS.has(error.name) || /\bservice\.\w/.test(error.message);
+}
+
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  "DataDirBusyError",
+  "DataDirError",
+  "QueueKeyError",
+  "NewerFormatError",
+]);

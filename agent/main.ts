@@ -1,0 +1,150 @@
+/** argv → command. The only file that names the registries; whatever is heavy is imported by the command that needs it. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import about from "../package.json" with { type: "json" };
+import type { Registries } from "./api/plugin.ts";
+import { type CommandContext, EXIT } from "./commands/context.ts";
+
+const HELP = `
+Examples:
+  audit-agent validate --config pipeline.yaml             check everything, start nothing
+  audit-agent validate --config pipeline.yaml --connect   and ask every destination
+  audit-agent --config pipeline.yaml                      run until stopped
+  audit-agent run --once --config pipeline.yaml           ship what is there, then exit
+  audit-agent quickstart                                  try it on sample files, without a server
+
+A smallest pipeline.yaml:
+  pipeline:
+    inputs:
+      - { name: tail, path: /var/log/audit/*.jsonl }
+    outputs:
+      - { name: elasticsearch, url: http://localhost:9200 }
+
+Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+`;
+
+async function registries(): Promise<Registries> {
+  const [{ inputs }, { filters }, { outputs }] = await Promise.all([
+    import("../inputs/registry.ts"),
+    import("../filters/registry.ts"),
+    import("../outputs/registry.ts"),
+  ]);
+  return { inputs, filters, outputs };
+}
+
+function commandLine(context: CommandContext, done: (code: number) => void): Command {
+  const program = new Command("audit-agent")
+    .description("Ships audit logs, whole and in order, and can show afterwards that nothing is missing.")
+    .version(about.version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError("Try audit-agent --help.")
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .addHelpText("after", HELP);
+  const config = () => new Option("-c, --config <file>", "the configuration, YAML").makeOptionMandatory();
+
+  program
+    .command("run", { isDefault: true })
+    .description("run the pipeline until it is stopped (what a bare --config does)")
+    .addOption(config())
+    .option("--once", "read everything to its end, deliver it, and exit")
+    .action(async (options: { config: string; once?: boolean }) => {
+      const { run } = await import("./commands/run.ts");
+      done(await run(options.config, { once: options.once === true }, context));
+    });
+
+  program
+    .command("validate")
+    .description("do everything run does before its first read, and say what would happen")
+    .addOption(config())
+    .option("--connect", "also ask every destination whether it would take entries")
+    .action(async (options: { config: string; connect?: boolean }) => {
+      const { validate } = await import("./commands/validate.ts");
+      done(await validate(options.config, { connect: options.connect === true }, context));
+    });
+
+  program
+    .command("quickstart")
+    .description("try it: ship sample entries, and your own if there are any, into a local archive")
+    .option("--dir <directory>", "where everything is kept", ".audit-agent/quickstart")
+    .option("--once", "ship what is there, and exit")
+    .action(async (options: { dir: string; once?: boolean }) => {
+      const { quickstart } = await import("./commands/quickstart.ts");
+      done(await quickstart(options.dir, { once: options.once === true }, context));
+    });
+
+  const queue = program.command("queue").description("look into the disk queue of a stopped agent");
+  queue
+    .command("inspect")
+    .description("what waits for which output, and whether it is whole")
+    .addOption(config())
+    .action(async (options: { config: string }) => {
+      const { inspectQueue } = await import("./commands/queue.ts");
+      done(await inspectQueue(options.config, context));
+    });
+  queue
+    .command("drop")
+    .description("give up what waits for an output that is no longer configured")
+    .argument("<alias>", "the output's alias", nonEmpty)
+    .addOption(config())
+    .action(async (alias: string, options: { config: string }) => {
+      const { dropBacklog } = await import("./commands/queue.ts");
+      done(await dropBacklog(alias, options.config, context));
+    });
+
+  program
+    .command("dead-letters")
+    .description("what destinations refused for good")
+    .command("list")
+    .description("one JSON line each: output, time, reason, attempts and the entry")
+    .addOption(config())
+    .action(async (options: { config: string }) => {
+      const { listDeadLetters } = await import("./commands/dead-letters.ts");
+      done(await listDeadLetters(options.config, context));
+    });
+
+  program
+    .command("docs")
+    .description("write docs/reference and config/schema.json (for who works on audit-agent itself)")
+    .option("--dir <directory>", "the checkout", ".")
+    .action(async (options: { dir: string }) => {
+      const { writeDocs } = await import("./commands/docs.ts");
+      done(await writeDocs(options.dir, context));
+    });
+  return program;
+}
+
+function nonEmpty(text: string): string {
+  if (text === "") throw new InvalidArgumentError("must not be empty");
+  return text;
+}
+
+async function main(): Promise<number> {
+  // A reader that has gone (`| head`) is no error of ours.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  const context: CommandContext = {
+    registries,
+    version: about.version,
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+  };
+  let code: number = EXIT.fine;
+  const program = commandLine(context, (result) => {
+    code = result;
+  });
+  if (process.argv.length <= 2) {
+    context.err(program.helpInformation() + HELP);
+    return EXIT.usage;
+  }
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  }
+  return code;
+}
+
+// Some libraries keep sockets open for a while after they are closed; the work is done.
+process.exit(await main());
