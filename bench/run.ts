@@ -1,0 +1,148 @@
+/**
+ * `npm run bench [job…] [-- --entries N --repeats N --seed N --write]`: the agent as published, over a generated corpus, to its end.
+ * CPU and memory are the agent's own, from the kernel; what arrived is compared with what was written. `--write`: into docs/benchmarks.md.
+ */
+import { spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { bundle } from "../scripts/build.ts";
+import { type Corpus, corpus } from "./corpus.ts";
+import { JOBS, type Job } from "./jobs.ts";
+import { measure, type Usage } from "./measure.ts";
+import type { Tally } from "./tally.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+interface Result {
+  readonly job: Job;
+  readonly runs: readonly Usage[];
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      entries: { type: "string", default: "2000000" },
+      repeats: { type: "string", default: "3" },
+      seed: { type: "string", default: "1" },
+      write: { type: "boolean", default: false },
+    },
+  });
+  const jobs = JOBS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  if (jobs.length === 0) throw new Error(`jobs are ${JOBS.map(({ name }) => name).join(", ")}`);
+  const folder = await mkdtemp(join(tmpdir(), "audit-agent-bench-"));
+  try {
+    const launcher = await published(join(folder, "package"));
+    const input = await corpus(Number(values.entries), Number(values.seed));
+    console.log(`${input.entries} entries, ${(input.bytes / input.entries).toFixed(0)} bytes each`);
+    const results: Result[] = [];
+    for (const job of jobs)
+      results.push(await repeat(job, input, { folder, launcher, repeats: Number(values.repeats) }));
+    const text = table(results, input);
+    console.log(`\n${text}`);
+    if (values.write) await writeFile(join(ROOT, "docs/benchmarks.md"), document(text, input));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The package as users install it, without its documents. */
+async function published(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await bundle(join(ROOT, "agent/main.ts"), join(folder, "dist"));
+  for (const name of ["bin", "package.json"]) await cp(join(ROOT, name), join(folder, name), { recursive: true });
+  return join(folder, "bin/audit-agent.js");
+}
+
+async function repeat(
+  job: Job,
+  input: Corpus,
+  { folder, launcher, repeats }: { folder: string; launcher: string; repeats: number },
+): Promise<Result> {
+  const sink = await startSink();
+  const runs: Usage[] = [];
+  try {
+    for (let i = 0; i < repeats; i++) {
+      const data = join(folder, `data-${job.name}-${i}`);
+      const file = join(folder, `${job.name}.yaml`);
+      await writeFile(file, job.config({ data, corpus: input.path, sink: sink.url }));
+      const usage = await measure(process.execPath, [launcher, "run", "--once", "--config", file]);
+      compare(job.expected(input), await sink.tally());
+      runs.push(usage);
+      console.log(`  ${job.name}: ${cell(usage, input).join("  ")}`);
+      await rm(data, { recursive: true, force: true });
+    }
+  } finally {
+    sink.close();
+  }
+  return { job, runs };
+}
+
+/** Throws unless exactly what was to be delivered has arrived. */
+function compare(expected: Tally | undefined, received: Tally): void {
+  if (!expected) return;
+  if (received.entries === expected.entries && received.checksum === expected.checksum) return;
+  throw new Error(
+    `written ${JSON.stringify(expected)}, received ${JSON.stringify(received)}: something is lost or came twice`,
+  );
+}
+
+async function startSink() {
+  const child = spawn(process.execPath, [join(ROOT, "bench/sink.ts")], { stdio: ["pipe", "pipe", "inherit"] });
+  const [port] = await new Promise<[string]>((resolve, reject) => {
+    createInterface(child.stdout).once("line", (line) => resolve([line]));
+    child.once("exit", (code) => reject(new Error(`the sink ended with ${code}`)));
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const tally = async () => (await (await fetch(`${url}/_tally`)).json()) as Tally;
+  return { url, tally, close: () => child.kill() };
+}
+
+function cell({ wallSeconds, cpuSeconds, peakBytes }: Usage, { entries }: Corpus): string[] {
+  const perMillion = entries / 1e6;
+  const rate = Math.round(entries / wallSeconds / 1000);
+  return [
+    `${rate} k entries/s`,
+    `${(cpuSeconds / perMillion).toFixed(2)} CPU-s per million`,
+    `${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
+  ];
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+function table(results: readonly Result[], input: Corpus): string {
+  const rows = results.map(({ job, runs }) => {
+    const of = (key: keyof Usage) => median(runs.map((run) => run[key]));
+    const usage = { wallSeconds: of("wallSeconds"), cpuSeconds: of("cpuSeconds"), peakBytes: of("peakBytes") };
+    return `| ${job.name} | ${job.what} | ${cell(usage, input)
+      .map((text) => /^[\d.]+( k)?/.exec(text)![0])
+      .join(" | ")} |`;
+  });
+  return [
+    "| job | what | entries/s | CPU-seconds per million | peak MiB |",
+    "| --- | --- | --: | --: | --: |",
+    ...rows,
+  ].join("\n");
+}
+
+function document(text: string, { entries, bytes }: Corpus): string {
+  const { model } = cpus()[0]!;
+  return `# Benchmarks
+
+Made by \`npm run bench -- --write\`; medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
+read from a file on disk by the agent as published (\`run --once\`), start-up included. CPU and memory are the agent's own; the
+destination is another process that answers as Elasticsearch does and checks that exactly what was to be delivered has arrived.
+
+${text}
+
+${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.versions.node}, ${process.platform} ${process.arch}.
+`;
+}
+
+await main();
