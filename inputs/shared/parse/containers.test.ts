@@ -108,6 +108,13 @@ describe("cri", () => {
     }
   });
 
+  test("a mark in the text is text", () => {
+    const text = `\ufeff${"x".repeat(200)}`;
+    const source = Buffer.from(`${at} stdout P ${text}\n${at} stdout F .\n`);
+    const { records } = run(options("cri", 100), source);
+    expect(records[0]).toMatchObject({ offset: 0, cut: { length: 204, sha256: sha256(`${text}.`) } });
+  });
+
   test("a line above the limit is cut as it is", () => {
     const line = `${at} stdout F ${"x".repeat(10_000)}`;
     for (const sizes of [[100_000], [999]]) {

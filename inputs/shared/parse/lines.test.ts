@@ -143,7 +143,16 @@ describe("long lines", () => {
     ] as const) {
       for (const records of cases(line, 2)) expect(records[0]!.text).toBe(kept);
     }
+    for (const max of [1, 2, 3, 4]) for (const records of cases("a😀", max)) expect(records[0]!.text).toBe("a");
     for (const records of cases(Buffer.alloc(9, 0x80), 6)) expect(records[0]!.text).toBe("\x80".repeat(6));
+  });
+
+  test("white space of any length is no record, unless something follows", () => {
+    for (const records of cases(`${" ".repeat(99)}\r`, 16)) expect(records.map((r) => r.text)).toEqual(["next"]);
+    for (const records of cases(`${" ".repeat(99)}x`, 16))
+      expect(records.map((r) => r.cut?.length)).toEqual([100, undefined]);
+    for (const records of cases(`x${" ".repeat(99)}`, 16))
+      expect(records.map((r) => r.cut?.length)).toEqual([100, undefined]);
   });
 
   test("ten megabytes without a newline keep little and pass on", () => {

@@ -5,8 +5,9 @@ import { isBlank, markLength, SpanList, trimLineEnd } from "./spans.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
-/** Expected bytes per line until lines were seen. */
+/** Expected bytes per line until lines were seen, and the fewest ever expected: it sizes the arrays. */
 const FIRST_GUESS = 256;
+const SHORTEST_GUESS = 32;
 
 /** One record per line. The records point into the chunk; only a line that no chunk holds whole is copied. */
 export class LineFramer implements Framer {
@@ -77,7 +78,7 @@ export class LineFramer implements Framer {
       start = newline + 1;
       newline = chunk.indexOf(NEWLINE, start);
     }
-    if (list.count > 0) this.#average = Math.max(2, start / list.count);
+    if (list.count > 0) this.#average = Math.max(SHORTEST_GUESS, start / list.count);
     return this.#answer(list, chunk, at + start, at + start);
   }
 

@@ -173,4 +173,9 @@ describe("multi-line objects", () => {
     Buffer.from("efbbbf", "hex"),
   ];
   test("any chunking, any restart", () => checkFramer({ parser: "json", multiline: "json" }, soup(...pieces), 2000));
+  test("any chunking, any restart, a mark first", () => {
+    const mark = Buffer.from("efbbbf", "hex");
+    const sources = soup(...pieces, "{\n").map((rest) => Buffer.concat([mark, rest]));
+    checkFramer({ parser: "json", multiline: "json" }, sources, 1000);
+  });
 });

@@ -4,6 +4,7 @@ import { Scanner } from "../../../agent/json/scanner.ts";
 import type { RecordOutput } from "./output.ts";
 import type { LineParser } from "./parsed.ts";
 import { markLength } from "./spans.ts";
+import { FACILITIES, SEVERITIES } from "./syslog-names.ts";
 
 const SPACE = 0x20;
 /** Headers are looked for in so many bytes; what their parts may have at most (RFC 5424, section 6) is less. */
@@ -21,12 +22,6 @@ const OLD = new RegExp(
 const OLD_PLAIN = new RegExp(String.raw`^(${ISO}|${BSD}) (?:((?!\{)\S{1,255}) )?`);
 /** Marks a JSON body (http://cee.mitre.org). */
 const COOKIE = /^ *@cee: */;
-
-const SEVERITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"] as const;
-const FACILITIES = (
-  "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock " +
-  "local0 local1 local2 local3 local4 local5 local6 local7"
-).split(" ");
 
 interface Header {
   time?: string | undefined;
