@@ -158,6 +158,15 @@ describe("stdin", () => {
     expect(events).toEqual([{ is: "line_cut", input: "stdin", path: "stdin", offset: 8, length: 5000 }]);
   });
 
+  test("lines longer than a read pass whole up to the limit", async () => {
+    const lines = [10, 70_000, 5, 300_000, 1 << 20, 0, 65_536, 3].map((n, i) => String(i).repeat(n)).filter((l) => l);
+    const source = Buffer.from(lines.join("\n"));
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < source.length; at += 8191) pieces.push(source.subarray(at, at + 8191));
+    const batches = await collect(new StdinInput(Readable.from(pieces, { objectMode: false }), options, context()));
+    expect(texts(batches).map((t) => [t[0], t.length])).toEqual(lines.map((l) => [l[0], l.length]));
+  });
+
   test("once it is stopped, an open pipe does not keep the process", async () => {
     const script = `
       import { StdinInput } from ${JSON.stringify(new URL("./stdin.ts", import.meta.url).href)};

@@ -8,6 +8,8 @@ import { createFramer, type Framed, type Framer, type FramerOptions } from "../s
 /** A batch is read when it has so many bytes, or so long after its first byte. */
 const BATCH_BYTES = 256 * 1024;
 const LINGER_MS = 50;
+/** An unfinished line longer than this is the framer's to keep: it bounds what one line may cost. */
+const MOST_REST = 64 * 1024;
 /** Key of the stored position: how many records were read in the life of the data directory. */
 const SEQUENCE = "sequence";
 
@@ -29,8 +31,9 @@ export class StdinInput implements Input {
   readonly #framer: Framer;
   readonly #source: Source;
   #sequence: number;
-  /** Bytes given to the framer. */
+  /** Where the framer stands; `#rest` begins there. */
   #at = 0;
+  #rest: Buffer = Buffer.alloc(0);
   #ended = false;
   #stopping = false;
   #error: Error | undefined;
@@ -59,10 +62,11 @@ export class StdinInput implements Input {
     try {
       while (!this.#ended) {
         const bytes = await this.#gather();
-        if (bytes.length > 0) yield* this.#frame(bytes);
+        if (bytes.length > this.#rest.length) yield* this.#frame(bytes);
       }
-      const rest = this.#batch(this.#framer.flush());
-      if (rest) yield rest;
+      yield* this.#frame(this.#rest, true);
+      const unfinished = this.#batch(this.#framer.flush());
+      if (unfinished) yield unfinished;
       if (this.#error) throw this.#error;
     } finally {
       release();
@@ -105,9 +109,9 @@ export class StdinInput implements Input {
     this.#wake();
   }
 
-  /** The next bytes, as many as are worth a batch; few or none when the stream ends. */
+  /** What is left and the next bytes, as many as are worth a batch; few or none when the stream ends. */
   async #gather(): Promise<Buffer> {
-    const parts: Buffer[] = [];
+    const parts = [this.#rest];
     let size = 0;
     let due = false;
     let linger: NodeJS.Timeout | undefined;
@@ -129,18 +133,21 @@ export class StdinInput implements Input {
       }
     }
     clearTimeout(linger);
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    return Buffer.concat(parts);
   }
 
-  *#frame(bytes: Buffer): Generator<RecordBatch> {
-    const begin = this.#at;
-    const end = begin + bytes.length;
-    while (this.#at < end) {
-      const framed = this.#framer.push(bytes.subarray(this.#at - begin), this.#at);
+  /** The unfinished end is kept and joined with what comes next, which costs no copy of its own. */
+  *#frame(bytes: Buffer, last = false): Generator<RecordBatch> {
+    let rest = bytes;
+    while (rest.length > 0) {
+      const framed = this.#framer.push(rest, this.#at);
+      rest = rest.subarray(framed.next - this.#at);
       this.#at = framed.next;
       const batch = this.#batch(framed);
       if (batch) yield batch;
+      if (!last && rest.length < MOST_REST) break;
     }
+    this.#rest = rest;
   }
 
   #batch(framed: Framed): RecordBatch | undefined {
