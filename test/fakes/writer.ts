@@ -1,0 +1,156 @@
+/**
+ * An application that writes audit logs and rotates them as the real ones do, in a process of its own, so that it neither waits for the
+ * agent nor dies with it. Options come as JSON in the first argument; it writes until its standard input ends.
+ *
+ * Two logs: `dashboard/audit-DAY.jsonl`, renamed to `audit-DAY.HHMMSS.jsonl` when it is large (within the agent's glob, and never twice in a
+ * second, for the second would overwrite the first) and left alone when the day ends; and `app/app.jsonl`, shifted to `.1`, `.2`, … Every
+ * finished line is in `journal` before the next begins: what has to arrive.
+ */
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+export interface WriterOptions {
+  readonly folder: string;
+  /** File of finished lines. */
+  readonly journal: string;
+  readonly seed: number;
+  /** Roughly; both logs together. */
+  readonly linesPerSecond: number;
+  /** Size at which a dashboard file is renamed, bytes. */
+  readonly rotateBytes: number;
+  /** Milliseconds between two shifts of the application's log, and between two days of the dashboard's, on average. */
+  readonly shiftMs: number;
+  readonly dayMs: number;
+}
+
+const TICK_MS = 5;
+
+/** mulberry32, as a number in [0, 1). */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** One log: knows its open file; lines may be finished only at the next call. */
+class Log {
+  readonly name: string;
+  readonly #random: () => number;
+  readonly #finished: (line: string) => void;
+  #file: number;
+  #count = 0;
+  #rest: { text: string; line: string } | undefined;
+
+  constructor(name: string, path: string, random: () => number, finished: (line: string) => void) {
+    this.name = name;
+    this.#random = random;
+    this.#finished = finished;
+    this.#file = openSync(path, "a");
+  }
+
+  get size(): number {
+    return fstatSync(this.#file).size;
+  }
+
+  /** Now and then only the first half of a line; the other half comes with the next call. */
+  write(): void {
+    if (this.finish()) return;
+    const line = this.#entry();
+    if (this.#random() < 0.02) {
+      const half = 1 + Math.floor(this.#random() * line.length);
+      writeSync(this.#file, line.slice(0, half));
+      this.#rest = { text: `${line.slice(half)}\n`, line };
+      return;
+    }
+    writeSync(this.#file, `${line}\n`);
+    this.#finished(line);
+  }
+
+  /** Writes the second half of a line, if one is open. */
+  finish(): boolean {
+    if (!this.#rest) return false;
+    writeSync(this.#file, this.#rest.text);
+    this.#finished(this.#rest.line);
+    this.#rest = undefined;
+    return true;
+  }
+
+  /** A rotation never comes in the middle of a line. */
+  reopen(path: string, move: () => void): void {
+    this.finish();
+    closeSync(this.#file);
+    move();
+    this.#file = openSync(path, "a");
+  }
+
+  #entry(): string {
+    const text = ["plain", 'quo"ted\\', "Zoë 🙂 \u2028", "x".repeat(this.#random() < 0.01 ? 60_000 : 200)];
+    return JSON.stringify({
+      timestamp: new Date().toISOString(),
+      event: "session.start",
+      level: "info",
+      actor: "alice",
+      id: `${this.name}-${this.#count++}`,
+      details: { n: this.#random(), text: text[Math.floor(this.#random() * text.length)] },
+    });
+  }
+}
+
+function run(options: WriterOptions): void {
+  const { folder, seed, linesPerSecond, rotateBytes, shiftMs, dayMs } = options;
+  const random = seeded(seed);
+  const journal = openSync(options.journal, "a");
+  const finished = (line: string) => void writeSync(journal, `${line}\n`);
+  const dashboardFolder = join(folder, "dashboard");
+  const appFile = join(folder, "app", "app.jsonl");
+  mkdirSync(dashboardFolder, { recursive: true });
+  mkdirSync(join(folder, "app"), { recursive: true });
+
+  let day = 0;
+  const dayName = () => new Date(Date.UTC(2026, 1, 1 + day)).toISOString().slice(0, 10);
+  const dashboardFile = () => join(dashboardFolder, `audit-${dayName()}.jsonl`);
+  const dashboard = new Log("dashboard", dashboardFile(), random, finished);
+  const app = new Log("app", appFile, random, finished);
+
+  const rotateBySize = () => {
+    const clock = new Date().toISOString().slice(11, 19).replaceAll(":", "");
+    const target = join(dashboardFolder, `audit-${dayName()}.${clock}.jsonl`);
+    if (existsSync(target)) return;
+    dashboard.reopen(dashboardFile(), () => renameSync(dashboardFile(), target));
+  };
+  const nextDay = () => {
+    day++;
+    dashboard.reopen(dashboardFile(), () => {});
+  };
+  const shift = () => {
+    const numbers = readdirSync(join(folder, "app"))
+      .map((name) => Number(/^app\.jsonl\.(\d+)$/.exec(name)?.[1]))
+      .filter((n) => n > 0)
+      .sort((a, b) => b - a);
+    app.reopen(appFile, () => {
+      for (const n of numbers) renameSync(`${appFile}.${n}`, `${appFile}.${n + 1}`);
+      renameSync(appFile, `${appFile}.1`);
+    });
+  };
+
+  let stopped = false;
+  const tick = () => {
+    const lines = (linesPerSecond * TICK_MS * 2 * random()) / 1000;
+    for (let i = 0; i < lines; i++) (random() < 0.5 ? dashboard : app).write();
+    if (dashboard.size > rotateBytes) rotateBySize();
+    if (random() < TICK_MS / dayMs) nextDay();
+    if (random() < TICK_MS / shiftMs) shift();
+    if (!stopped) setTimeout(tick, TICK_MS);
+    else for (const log of [dashboard, app]) log.finish();
+  };
+  tick();
+  process.stdin.resume().on("end", () => {
+    stopped = true;
+  });
+}
+
+run(JSON.parse(process.argv[2]!) as WriterOptions);
