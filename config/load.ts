@@ -10,6 +10,8 @@ import { validate } from "./validate.ts";
 export interface LoadOptions {
   /** Variables for `${…}`; by default the process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What a file of `${file:…}` holds, by its absolute path; by default it is read. */
+  readonly value?: (path: string) => string;
 }
 
 /** An option that names a file, a directory or a URL (without its user and password). */
@@ -44,14 +46,14 @@ export function parseConfig(
   registries: Registries,
   options: LoadOptions = {},
 ): LoadedConfig {
-  const env = options.env ?? process.env;
+  const { env = process.env, value = readValue } = options;
   const absoluteFile = resolve(file);
   const base = dirname(absoluteFile);
   const parsed = parseDocument(text, {
     variable: (name) => (Object.hasOwn(env, name) ? env[name] : undefined),
-    file: (path) => readValue(absolute(path, base)),
+    file: (path) => value(absolute(path, base)),
   });
-  const result = validate(parsed, absoluteFile, base, registries);
+  const result = validate(parsed, { file: absoluteFile, base, registries, secret: value });
   if (result.errors.length > 0) throw new ConfigError(file, result.errors);
   return result.loaded!;
 }

@@ -6,12 +6,14 @@
 import { z } from "zod";
 import type * as core from "zod/v4/core";
 import { type OptionMeta, Secret } from "../agent/api/options.ts";
-import { absolute, readValue } from "./files.ts";
+import { absolute } from "./files.ts";
 import type { Path } from "./problems.ts";
 
 export interface ShapeContext {
   /** Directory of the configuration file. */
   readonly base: string;
+  /** Reads what a secret's file holds now, by its absolute path. */
+  secret(path: string): string;
   /** Whether the value at a path came from outside, and from which file as a whole. */
   leaf(path: Path): { readonly outside?: boolean; readonly file?: string } | undefined;
   /** Told of every path and URL there is, for people to see. */
@@ -122,7 +124,7 @@ function union(
   context: ShapeContext,
   format: OptionMeta["format"],
 ): unknown {
-  const quiet: ShapeContext = { base: context.base, leaf: (p) => context.leaf(p) };
+  const quiet: ShapeContext = { ...context, found: () => {} };
   for (const member of members) {
     if (z.safeParse(member as unknown as z.ZodType, value).success) return visit(member, value, path, context, format);
   }
@@ -172,7 +174,7 @@ function secretOf(value: string, path: Path, context: ShapeContext): unknown {
   // Left to the schema where it is empty, so that it can say so.
   if (file === undefined || value === "") return value;
   const from = absolute(file, context.base);
-  return new Secret(() => readValue(from));
+  return new Secret(() => context.secret(from));
 }
 
 export function formatOf(schema: core.$ZodType): OptionMeta["format"] {

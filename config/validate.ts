@@ -39,26 +39,31 @@ export interface Validated {
 
 const SECTIONS = { input: "inputs", filter: "filters", output: "outputs" } as const;
 
-export function validate(parsed: Parsed, file: string, base: string, registries: Registries): Validated {
-  return new Validation(parsed, file, base, registries).run();
+export interface Surroundings {
+  /** Absolute path of the file, and its directory. */
+  readonly file: string;
+  readonly base: string;
+  readonly registries: Registries;
+  /** Reads what a secret's file holds now, by its absolute path. */
+  readonly secret: (path: string) => string;
+}
+
+export function validate(parsed: Parsed, surroundings: Surroundings): Validated {
+  return new Validation(parsed, surroundings).run();
 }
 
 class Validation {
   readonly #parsed: Parsed;
-  readonly #file: string;
-  readonly #base: string;
-  readonly #registries: Registries;
+  readonly #surroundings: Surroundings;
   readonly #errors: Problem[] = [];
   readonly #warnings: Problem[] = [];
   readonly #places = new Map<string, Place[]>();
   /** Parts that are off: what comes from the environment is not judged there. */
   readonly #off: Path[] = [];
 
-  constructor(parsed: Parsed, file: string, base: string, registries: Registries) {
+  constructor(parsed: Parsed, surroundings: Surroundings) {
     this.#parsed = parsed;
-    this.#file = file;
-    this.#base = base;
-    this.#registries = registries;
+    this.#surroundings = surroundings;
   }
 
   run(): Validated {
@@ -88,7 +93,7 @@ class Validation {
     const outputs = this.#section("output", pipeline.outputs);
     if (service) checkEncryption(service, (path, message) => this.#error(path, message));
     const config = {
-      file: this.#file,
+      file: this.#surroundings.file,
       service: service!,
       inputs: inputs.map(resolvedInput),
       filters: filters.map(resolvedFilter),
@@ -191,7 +196,7 @@ class Validation {
 
   #definition(kind: Kind, item: Record<string, unknown>, path: Path): AnyDefinition | undefined {
     const { name } = item;
-    const known: readonly AnyDefinition[] = this.#registries[SECTIONS[kind]];
+    const known: readonly AnyDefinition[] = this.#surroundings.registries[SECTIONS[kind]];
     const names = known.map((d) => d.name);
     if (typeof name !== "string") {
       this.#error(path, `name is required: one of ${names.join(", ")}`, name === undefined);
@@ -211,7 +216,9 @@ class Validation {
 
   #elsewhere(kind: Kind, name: string): Kind | undefined {
     const kinds: Kind[] = ["input", "filter", "output"];
-    return kinds.find((other) => other !== kind && this.#registries[SECTIONS[other]].some((d) => d.name === name));
+    return kinds.find(
+      (other) => other !== kind && this.#surroundings.registries[SECTIONS[other]].some((d) => d.name === name),
+    );
   }
 
   #enabled(item: Record<string, unknown>, path: Path): boolean {
@@ -238,7 +245,8 @@ class Validation {
 
   #context(key: string, path: Path = ["service"]) {
     return {
-      base: this.#base,
+      base: this.#surroundings.base,
+      secret: this.#surroundings.secret,
       leaf: (at: Path) => this.#parsed.leaf(at),
       found: (at: Path, value: string) => {
         const places = this.#places.get(key) ?? [];
