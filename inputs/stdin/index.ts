@@ -3,7 +3,7 @@ import { defineInput } from "../../agent/api/plugin.ts";
 import { checkFraming, framerOptions, framingOptions, parserOption, syslogOptions } from "../shared/parse/options.ts";
 import { StdinInput } from "./stdin.ts";
 
-export default defineInput({
+export const stdin = defineInput({
   name: "stdin",
   summary: "Reads standard input until it ends.",
   options: z.strictObject({ ...parserOption, ...framingOptions, ...syslogOptions }),

@@ -7,7 +7,7 @@ import type { RecordBatch } from "../../agent/api/batch.ts";
 import { systemClock } from "../../agent/api/clock.ts";
 import type { InputContext } from "../../agent/api/context.ts";
 import type { AgentEvent } from "../../agent/api/events.ts";
-import plugin from "./index.ts";
+import { stdin as plugin } from "./index.ts";
 import { StdinInput } from "./stdin.ts";
 
 const options = { parser: "json", maxLineBytes: 1 << 20 } as const;
