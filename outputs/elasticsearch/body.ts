@@ -1,0 +1,174 @@
+/**
+ * Builds the body of a bulk request: per record an action line and the document, as bytes.
+ *
+ *   {"create":{"_index":"audit-logs-2026.02.01","_id":"<source id>-<offset>"}}
+ *   {<the entry's own bytes>,"@timestamp":"2026-02-01T09:00:17.123456+00:00"}
+ *
+ * `create` with the record's own id makes a repeat harmless: the second one is answered 409 and changes nothing.
+ */
+import type { FieldReader, RecordBatch, Spans } from "../../agent/api/batch.ts";
+import type { Emit } from "../../agent/api/events.ts";
+import { type EntryTime, TimeKind, View } from "../../agent/api/view.ts";
+import { Encoder } from "../shared/encode.ts";
+import { ByteWriter } from "../shared/writer.ts";
+import { copyTime, fitsNanos, writeTime } from "./stamp.ts";
+
+/** Top-level members that this output may add, and so must know of in the entry: a second one of the same name would be refused. */
+export const STAMP = "@timestamp";
+export const TIME_FROM = "time_from";
+
+const NEWLINE = 0x0a;
+const STAMP_HEAD = Buffer.from(`"${STAMP}":"`);
+const TIME_FROM_MEMBER = Buffer.from(`"${TIME_FROM}":"agent"`);
+/** The head, 35 bytes of a strict stamp, a quote, a comma and the other member. */
+const EXTRA_LIMIT = STAMP_HEAD.length + 35 + 2 + TIME_FROM_MEMBER.length;
+/** `"}}` and a newline. */
+const ACTION_TAIL = Buffer.from('"}}\n');
+
+export interface BodyOptions {
+  /** Index or data stream of a record with this time (milliseconds). Asked for every record: it should remember. */
+  readonly target: (ms: number) => string;
+  readonly fields: FieldReader;
+  readonly emit: Emit;
+  readonly alias: string;
+}
+
+export class BodyBuilder {
+  readonly #target: (ms: number) => string;
+  readonly #view: View;
+  readonly #fields: FieldReader;
+  readonly #encoder: Encoder;
+  readonly #stampColumn: number;
+  readonly #fromColumn: number;
+  readonly #extra = Buffer.alloc(EXTRA_LIMIT);
+  /** Views of `#extra` by length, so that no record makes a new one. */
+  readonly #extras: Buffer[];
+  // The action line up to the offset, for as long as index and source stay the same.
+  #index = "";
+  #source = "";
+  #head: Buffer = Buffer.alloc(0);
+
+  constructor(options: BodyOptions) {
+    this.#target = options.target;
+    this.#view = new View(options.fields);
+    this.#fields = options.fields;
+    this.#encoder = new Encoder({
+      fields: options.fields,
+      format: "json",
+      nonFinite: "null",
+      emit: options.emit,
+      alias: options.alias,
+    });
+    this.#stampColumn = options.fields.column(STAMP);
+    this.#fromColumn = options.fields.column(TIME_FROM);
+    this.#extras = Array.from({ length: EXTRA_LIMIT + 1 }, (_, length) => this.#extra.subarray(0, length));
+  }
+
+  /** Appends all records to the writer; returns how many. Synchronous. */
+  write(batches: readonly RecordBatch[], writer: ByteWriter): number {
+    let count = 0;
+    for (const batch of batches) {
+      const added = addedKeys(batch);
+      const spans = this.#fields.spans(batch);
+      for (let i = 0; i < batch.count; i++) {
+        const own = this.#ownTime(batch, i);
+        this.#action(batch, i, this.#target(own ? own.ms : batch.readTime), writer);
+        this.#encoder.encode(batch, i, writer, this.#stamp(batch, spans, i, own, added));
+        writer.byte(NEWLINE);
+      }
+      count += batch.count;
+    }
+    this.#encoder.report();
+    return count;
+  }
+
+  /** Lets go of the last batch. */
+  release(): void {
+    this.#encoder.release();
+  }
+
+  /** One record again, as `write` wrote it: where it goes, its document, and the paths of what this agent added to it. */
+  again(batch: RecordBatch, index: number): { target: string; document: string; added: (readonly string[])[] } {
+    const own = this.#ownTime(batch, index);
+    const target = this.#target(own ? own.ms : batch.readTime);
+    const spans = this.#fields.spans(batch);
+    const writer = new ByteWriter(1024);
+    const extra = this.#stamp(batch, spans, index, own, addedKeys(batch));
+    this.#encoder.encode(batch, index, writer, extra);
+    const added: (readonly string[])[] = [...batch.additions.map(({ path }) => path), [TIME_FROM]];
+    if (spans.starts[index * spans.width + this.#stampColumn] === 0) added.push([STAMP]);
+    return { target, document: writer.view().toString("utf8"), added };
+  }
+
+  #action(batch: RecordBatch, index: number, target: string, writer: ByteWriter): void {
+    if (target !== this.#index || batch.source.id !== this.#source) {
+      this.#index = target;
+      this.#source = batch.source.id;
+      const id = JSON.stringify(`${batch.source.id}-`).slice(1, -1);
+      this.#head = Buffer.from(`{"create":{"_index":${JSON.stringify(target)},"_id":"${id}`);
+    }
+    const head = this.#head;
+    writer.ensure(head.length + 24);
+    head.copy(writer.buffer, writer.length);
+    writer.length = writeDigits(writer.buffer, writer.length + head.length, batch.offsets[index]!);
+    if (batch.kind !== "") writer.utf8(JSON.stringify(`-${batch.kind}`).slice(1, -1));
+    writer.bytes(ACTION_TAIL);
+  }
+
+  /** The entry's time, where date_nanos can hold it. A time without a zone is none: nobody knows when it was. */
+  #ownTime(batch: RecordBatch, index: number): EntryTime | undefined {
+    const time = this.#view.time(batch, index);
+    return time.kind === TimeKind.exact && fitsNanos(time.ms) ? time : undefined;
+  }
+
+  /** The members to add: `@timestamp` unless the entry has its own, and `time_from` where the time is the agent's. */
+  #stamp(
+    batch: RecordBatch,
+    spans: Spans,
+    index: number,
+    own: EntryTime | undefined,
+    added: number,
+  ): Buffer | undefined {
+    const row = index * spans.width;
+    const hasStamp = (added & ADDED_STAMP) !== 0 || spans.starts[row + this.#stampColumn] !== 0;
+    if (own && hasStamp) return undefined;
+    const extra = this.#extra;
+    let at = 0;
+    if (!hasStamp) {
+      at = STAMP_HEAD.copy(extra);
+      at = own ? copyTime(batch.buffer, own, extra, at) : writeTime(batch.readTime, 0, extra, at);
+      extra[at++] = 0x22;
+    }
+    if (!own && (added & ADDED_FROM) === 0 && spans.starts[row + this.#fromColumn] === 0) {
+      if (at > 0) extra[at++] = 0x2c;
+      at += TIME_FROM_MEMBER.copy(extra, at);
+    }
+    return at === 0 ? undefined : this.#extras[at];
+  }
+}
+
+const ADDED_STAMP = 1;
+const ADDED_FROM = 2;
+
+function addedKeys(batch: RecordBatch): number {
+  let added = 0;
+  for (const { path } of batch.additions) {
+    if (path[0] === STAMP) added |= ADDED_STAMP;
+    if (path[0] === TIME_FROM) added |= ADDED_FROM;
+  }
+  return added;
+}
+
+/** Writes a non-negative integer in decimal; returns where it ends. */
+export function writeDigits(buffer: Buffer, at: number, value: number): number {
+  if (value >= 0x8000_0000) return at + buffer.write(String(value), at, "latin1");
+  let end = at + 1;
+  for (let rest = value; rest >= 10; rest = (rest / 10) | 0) end++;
+  let rest = value | 0;
+  for (let i = end - 1; i >= at; i--) {
+    const quotient = (rest / 10) | 0;
+    buffer[i] = 0x30 + rest - quotient * 10;
+    rest = quotient;
+  }
+  return end;
+}

@@ -1,0 +1,146 @@
+/** One way to every request: `@elastic/elasticsearch`, imported at the first one, without its parsing, its retries and its time-outs. */
+import type { Client, Connection, TransportRequestParams } from "@elastic/elasticsearch";
+import type { Sending } from "./connection.ts";
+import type { ElasticsearchOptions } from "./options.ts";
+
+export interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfter: string | undefined;
+  /** It took more than one node: an earlier one may have stored the records and died before it said so. */
+  readonly resent: boolean;
+}
+
+export interface Ask {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  /** JSON, unless `sending` says that it is the body of a bulk request. */
+  readonly body?: string | Buffer;
+  readonly sending?: Sending;
+  readonly gzipped?: boolean;
+}
+
+/**
+ * Plain media types: with its own, versioned ones (`compatible-with=9`) this client cannot talk to an Elasticsearch 8.
+ */
+const ACCEPT = "application/json";
+const JSON_TYPE = "application/json";
+const NDJSON_TYPE = "application/x-ndjson";
+
+/** Every status but those after which the client is to try the next node. */
+const KEEP_STATUS = Array.from({ length: 200 }, (_, i) => 400 + i).filter((s) => s !== 502 && s !== 503 && s !== 504);
+
+export class ElasticsearchClient {
+  readonly #options: ElasticsearchOptions;
+  #client: Promise<Client> | undefined;
+  #closed = false;
+
+  constructor(options: ElasticsearchOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with any HTTP answer; throws, with a reason a person can act on, where there was none. */
+  async ask({ method, path, query, body, sending, gzipped }: Ask, signal: AbortSignal): Promise<Reply> {
+    if (this.#closed) throw new Error("closed");
+    this.#client ??= this.#connect();
+    const client = await this.#client;
+    const params: TransportRequestParams = { method, path, ...(query && { querystring: query }) };
+    if (body !== undefined) params.body = body;
+    const headers: Record<string, string> = { accept: ACCEPT, "content-type": sending ? NDJSON_TYPE : JSON_TYPE };
+    if (gzipped) {
+      headers["content-encoding"] = "gzip";
+      headers["accept-encoding"] = "gzip";
+    }
+    // Asked for at every request: a secret from a file may have been renewed.
+    const authorization = this.#authorization();
+    if (authorization !== undefined) headers.authorization = authorization;
+    try {
+      const {
+        statusCode,
+        headers: answered,
+        body: text,
+        meta,
+      } = await client.transport.request(params, {
+        meta: true,
+        signal,
+        headers,
+        ignore: KEEP_STATUS,
+        ...(sending && { context: sending as unknown as Record<string, unknown> }),
+      });
+      return reply(statusCode ?? 0, answered["retry-after"], text, meta.attempts > 0);
+    } catch (error) {
+      const { name, meta: failed } = error as ClientError;
+      if (name === "ResponseError" && failed) {
+        return reply(failed.statusCode, failed.headers?.["retry-after"], failed.body, failed.meta.attempts > 0);
+      }
+      // A node that takes requests and never answers ends as an abort, after which the client would go on using it.
+      if (signal.aborted && failed?.meta.connection) client.connectionPool.markDead(failed.meta.connection);
+      throw new Error(readable(error as Error));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const client = this.#client;
+    this.#client = undefined;
+    await (await client)?.close();
+  }
+
+  async #connect(): Promise<Client> {
+    const [elastic, { connectionClass }] = await Promise.all([
+      import("@elastic/elasticsearch"),
+      import("./connection.ts"),
+    ]);
+    /** Answers stay text: the usual bulk answer is recognised without parsing it. */
+    class TextSerializer extends elastic.Serializer {
+      override deserialize<T>(text: string): T {
+        return text as T;
+      }
+    }
+    const { url, tls } = this.#options;
+    return new elastic.Client({
+      nodes: url,
+      Connection: connectionClass(elastic, tls),
+      // Round robin over the nodes that live; the others are tried again after a minute.
+      ConnectionPool: elastic.ClusterConnectionPool,
+      Serializer: TextSerializer,
+      resurrectStrategy: "optimistic",
+      // The lane retries; here a request only goes on to the nodes that are left, without waiting.
+      maxRetries: url.length - 1,
+    });
+  }
+
+  #authorization(): string | undefined {
+    const { api_key, bearer, username, password } = this.#options;
+    if (api_key) return `ApiKey ${api_key.reveal().trim()}`;
+    if (bearer) return `Bearer ${bearer.reveal().trim()}`;
+    if (username === undefined || !password) return undefined;
+    return `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString("base64")}`;
+  }
+}
+
+/** What the client's errors have in common. */
+interface ClientError {
+  readonly name: string;
+  readonly meta?: {
+    readonly statusCode: number;
+    readonly headers: Record<string, unknown> | undefined;
+    readonly body: unknown;
+    readonly meta: { readonly attempts: number; readonly connection: Connection | null };
+  };
+}
+
+function reply(status: number, retryAfter: unknown, text: unknown, resent: boolean): Reply {
+  return {
+    status,
+    text: typeof text === "string" ? text : "",
+    retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
+    resent,
+  };
+}
+
+function readable(error: Error): string {
+  if (error.name !== "ProductNotSupportedError") return error.message;
+  return "the answer does not come from Elasticsearch (no X-Elastic-Product header): a proxy, a login page, or another product";
+}

@@ -1,0 +1,141 @@
+/**
+ * The client's HTTP connection, made anew for two reasons. A request body is a pooled buffer, which may be used again only when the
+ * operating system has all of it: `Sending.sent` says so. And an answer that comes before the body is out (413, 429) ends the request at
+ * once: the connection is destroyed, the answer counts, and the buffer is given up. The client's own connections either settle while
+ * they still send, or wait for the end of a body that nobody reads any more and lose the answer.
+ */
+import * as http from "node:http";
+import * as https from "node:https";
+import { gunzip } from "node:zlib";
+import type {
+  BaseConnection,
+  ConnectionOptions,
+  ConnectionRequestOptions,
+  ConnectionRequestOptionsAsStream,
+  ConnectionRequestParams,
+  ConnectionRequestResponse,
+  ConnectionRequestResponseAsStream,
+} from "@elastic/elasticsearch";
+import type { TlsOptions } from "../../agent/api/options.ts";
+import { TlsAgent } from "../shared/tls.ts";
+
+type Elastic = typeof import("@elastic/elasticsearch");
+
+/** Given as a request's `context`; one per request, not per attempt. */
+export interface Sending {
+  /** False as soon as an attempt ended without its whole body handed to the operating system. */
+  sent: boolean;
+}
+
+/** An answer larger than this is none of a bulk request's. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+/** Idle connections are closed before the load balancers in between forget them. */
+const IDLE_MS = 20_000;
+
+const AGENT_OPTIONS: https.AgentOptions = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo" };
+
+/** The class, made from the lazily imported library. */
+export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): typeof BaseConnection {
+  const { BaseConnection: Base, errors } = elastic;
+
+  return class PooledBodyConnection extends Base {
+    readonly #secure: boolean;
+    readonly #agent: http.Agent;
+    readonly #prefix: string;
+
+    constructor(options: ConnectionOptions) {
+      super(options);
+      this.#secure = this.url.protocol === "https:";
+      this.#prefix = this.url.pathname.replace(/\/+$/, "");
+      if (!this.#secure) this.#agent = new http.Agent(AGENT_OPTIONS);
+      else this.#agent = tls ? new TlsAgent(tls, AGENT_OPTIONS) : new https.Agent(AGENT_OPTIONS);
+    }
+
+    override request(
+      params: ConnectionRequestParams,
+      options: ConnectionRequestOptions,
+    ): Promise<ConnectionRequestResponse>;
+    override request(
+      params: ConnectionRequestParams,
+      options: ConnectionRequestOptionsAsStream,
+    ): Promise<ConnectionRequestResponseAsStream>;
+    override request(
+      params: ConnectionRequestParams,
+      options: ConnectionRequestOptions,
+    ): Promise<ConnectionRequestResponse & ConnectionRequestResponseAsStream> {
+      const query = params.querystring ? `?${params.querystring}` : "";
+      const request = (this.#secure ? https : http).request({
+        agent: this.#agent,
+        protocol: this.url.protocol,
+        // A URL has an IPv6 address in brackets, a socket wants it without.
+        hostname: this.url.hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: this.url.port === "" ? undefined : this.url.port,
+        method: params.method,
+        path: `${this.#prefix}${params.path}${query}`,
+        headers: params.headers ?? {},
+      });
+      request.setNoDelay(true);
+      const { promise, resolve, reject } = Promise.withResolvers<ConnectionRequestResponse>();
+      const { signal } = options;
+      const sending = options.context as Sending | null;
+      const abort = () => request.destroy(new errors.RequestAbortedError("stopped"));
+      // Also after it settled: errors of a destroyed connection must not surface as uncaught.
+      request.on("error", (error: NodeJS.ErrnoException) =>
+        reject(error.name === "RequestAbortedError" ? error : new errors.ConnectionError(explain(error))),
+      );
+      request.on("response", (response) => {
+        readBody(response).then(
+          (body) => resolve({ body, headers: plainHeaders(response.headers), statusCode: response.statusCode ?? 0 }),
+          (error: Error) => reject(new errors.ConnectionError(error.message)),
+        );
+      });
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+      request.end(params.body ?? undefined);
+      return promise.finally(() => {
+        signal?.removeEventListener("abort", abort);
+        if (request.writableFinished) return;
+        // Answered, failed or stopped before the body was out.
+        if (sending) sending.sent = false;
+        request.destroy();
+      }) as Promise<ConnectionRequestResponse & ConnectionRequestResponseAsStream>;
+    }
+
+    override close(): Promise<void> {
+      this.#agent.destroy();
+      return Promise.resolve();
+    }
+  } as unknown as typeof BaseConnection;
+}
+
+/** The whole body as text, unpacked. Latin-1 would do for statuses, but reasons quote the documents. */
+async function readBody(response: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_ANSWER) throw new Error(`the answer is larger than ${MAX_ANSWER} bytes`);
+    chunks.push(chunk);
+  }
+  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  if (!/\bgzip\b/i.test(response.headers["content-encoding"] ?? "")) return body.toString("utf8");
+  return await new Promise((resolve, reject) =>
+    gunzip(body, { maxOutputLength: MAX_ANSWER }, (error, plain) =>
+      error ? reject(error) : resolve(plain.toString("utf8")),
+    ),
+  );
+}
+
+/** Without the encoding, which is undone. */
+function plainHeaders(headers: http.IncomingHttpHeaders): http.IncomingHttpHeaders {
+  const { "content-encoding": _, ...rest } = headers;
+  return rest;
+}
+
+/** Node's message, which for a host with several addresses is empty. */
+function explain(error: NodeJS.ErrnoException): string {
+  if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join("; ");
+  if (error.code === "ECONNRESET") return "the connection was closed before the answer";
+  if (error.code === "EPIPE") return "the connection was closed while the request was being sent";
+  return error.message;
+}

@@ -1,0 +1,140 @@
+import { promisify } from "node:util";
+import { constants, gzip } from "node:zlib";
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import type { OutputContext } from "../../agent/api/context.ts";
+import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { timeTemplate } from "../shared/strftime.ts";
+import { ByteWriter } from "../shared/writer.ts";
+import { BULK_FILTER, type BulkItem, readAnswer } from "./answer.ts";
+import { BodyBuilder } from "./body.ts";
+import { classifyItem, classifyRequest } from "./classify.ts";
+import { ElasticsearchClient, type Reply } from "./client.ts";
+import { type Conflict, resolveConflicts } from "./conflicts.ts";
+import type { Sending } from "./connection.ts";
+import { DEFAULT_INDEX, type ElasticsearchOptions } from "./options.ts";
+import { probe } from "./probe.ts";
+import { SetupBlocked, setUp } from "./setup.ts";
+
+const compress = promisify(gzip);
+
+/** Bodies kept for the next writes; a larger or further one is left to the garbage collector. */
+const POOLED = 4;
+const POOLED_BYTES = 16 * 1024 * 1024;
+const BODY_HINT = 1024 * 1024;
+
+export class ElasticsearchOutput implements Output {
+  readonly #options: ElasticsearchOptions;
+  readonly #context: OutputContext;
+  readonly #client: ElasticsearchClient;
+  readonly #builder: BodyBuilder;
+  readonly #target: (ms: number) => string;
+  readonly #pool: ByteWriter[] = [];
+  #setUp: Promise<void> | undefined;
+
+  constructor(options: ElasticsearchOptions, context: OutputContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#client = new ElasticsearchClient(options);
+    const stream = options.data_stream;
+    const index = timeTemplate(options.index ?? DEFAULT_INDEX);
+    this.#target = stream === undefined ? (ms) => index.format(ms) : () => stream;
+    const { fields, emit, alias } = context;
+    this.#builder = new BodyBuilder({ target: this.#target, fields, emit, alias });
+  }
+
+  async write(batches: readonly RecordBatch[], plan: Plan, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    if (this.#options.setup) {
+      try {
+        await this.#ready(signal);
+      } catch (error) {
+        if (error instanceof SetupBlocked) return { blocked: error.message };
+        throw error;
+      }
+    }
+    const writer = this.#pool.pop() ?? new ByteWriter(BODY_HINT);
+    const count = this.#builder.write(batches, writer);
+    this.#builder.release();
+    if (count === 0) return this.#give(writer) ?? {};
+    const reply = await this.#send(writer, signal);
+    const now = this.#context.clock.now();
+    const verdict = classifyRequest(reply.status, reply.text, reply.retryAfter, now);
+    if (verdict.is === "refused") return { refused: verdict.reason };
+    if (verdict.is === "blocked") return { blocked: verdict.reason };
+    if (verdict.is === "unknown") throw new Error(verdict.reason);
+    if (verdict.is === "retry") {
+      const failure: Failure = { action: "retry", reason: verdict.reason };
+      const failed = new Map(Array.from({ length: count }, (_, i) => [i, failure]));
+      return verdict.pauseMs === undefined ? { failed } : { failed, pauseMs: verdict.pauseMs };
+    }
+    const items = readAnswer(reply.text, count);
+    return items === undefined ? {} : await this.#judge(items, batches, plan.repeat || reply.resent, now, signal);
+  }
+
+  probe(signal: AbortSignal): Promise<void> {
+    return probe(this.#options, this.#target(this.#context.clock.now()), this.#client, signal);
+  }
+
+  close(): Promise<void> {
+    this.#pool.length = 0;
+    return this.#client.close();
+  }
+
+  /** The template and the policy, once; after a failure again. */
+  async #ready(signal: AbortSignal): Promise<void> {
+    this.#setUp ??= setUp(this.#options, this.#client, this.#context.emit, this.#context.alias, signal);
+    try {
+      await this.#setUp;
+    } catch (error) {
+      this.#setUp = undefined;
+      throw error;
+    }
+  }
+
+  /** Sends the body; gives the writer back only when nobody reads its memory any more, and else drops it. */
+  async #send(writer: ByteWriter, signal: AbortSignal): Promise<Reply> {
+    const sending: Sending = { sent: true };
+    const request = { method: "POST", path: "/_bulk", query: { filter_path: BULK_FILTER }, sending } as const;
+    if (this.#options.compression === "gzip") {
+      const body = await compress(writer.view(), { level: constants.Z_BEST_SPEED });
+      this.#give(writer);
+      return await this.#client.ask({ ...request, body, gzipped: true }, signal);
+    }
+    const reply = await this.#client.ask({ ...request, body: writer.view() }, signal);
+    if (sending.sent) this.#give(writer);
+    return reply;
+  }
+
+  #give(writer: ByteWriter): undefined {
+    if (this.#pool.length >= POOLED || writer.buffer.length > POOLED_BYTES) return;
+    writer.reset();
+    this.#pool.push(writer);
+  }
+
+  async #judge(
+    items: readonly BulkItem[],
+    batches: readonly RecordBatch[],
+    repeat: boolean,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    const failed = new Map<number, Failure>();
+    const conflicts: Conflict[] = [];
+    let repeated = 0;
+    let at = 0;
+    for (const batch of batches) {
+      for (let index = 0; index < batch.count; index++, at++) {
+        const { status, error } = items[at]!;
+        const verdict = classifyItem(status, error);
+        if (verdict === "stored") continue;
+        if (verdict !== "conflict") failed.set(at, verdict);
+        else if (repeat) repeated++;
+        else conflicts.push({ at, batch, index, held: typeof error?.index === "string" ? error.index : undefined });
+      }
+    }
+    if (conflicts.length > 0) {
+      repeated += await resolveConflicts(conflicts, this.#client, this.#builder, now, failed, signal);
+    }
+    return { ...(failed.size > 0 && { failed }), ...(repeated > 0 && { repeated }) };
+  }
+}
