@@ -1,0 +1,123 @@
+/** What is published, as somebody gets it: packed, installed elsewhere, and run there. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+const exec = promisify(execFile);
+const work = mkdtempSync(join(tmpdir(), "audit-agent-package-"));
+// Another project has no Node of its own: it finds the supported one in the PATH.
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}`, NODE_OPTIONS: "" };
+const elsewhere = join(work, "elsewhere");
+let packed: readonly string[];
+
+/** The agent as `npx audit-agent` finds it there. */
+function agent(args: readonly string[], input = "") {
+  const running = exec(join(elsewhere, "node_modules/.bin/audit-agent"), args, { cwd: elsewhere, env });
+  running.child.stdin!.end(input);
+  return running;
+}
+
+beforeAll(async () => {
+  const { stdout } = await exec("npm", ["pack", "--json", "--pack-destination", work], {
+    cwd: ROOT,
+    env,
+    maxBuffer: 2 ** 24,
+  });
+  // The output of the build stands before the answer.
+  const [about] = JSON.parse(stdout.slice(stdout.search(/^\[/m))) as [{ filename: string; files: { path: string }[] }];
+  packed = about.files.map(({ path }) => path);
+  await exec("mkdir", [elsewhere]);
+  await writeFile(join(elsewhere, "package.json"), '{"private":true}');
+  await exec("npm", ["install", "--no-audit", "--no-fund", join(work, about.filename)], { cwd: elsewhere, env });
+}, 300_000);
+
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+test("it holds what runs and what people read, and no source, test or secret", () => {
+  expect(packed).toContain("bin/audit-agent.js");
+  expect(packed).toContain("dist/main.js");
+  expect(packed).toContain("dist/THIRD-PARTY-LICENSES");
+  expect(packed.filter((path) => /\.ts$|test|node_modules|\.env|\.map$/.test(path))).toEqual([]);
+});
+
+test("every bundled package is named with its licence", async () => {
+  const text = await readFile(join(elsewhere, "node_modules/audit-agent/dist/THIRD-PARTY-LICENSES"), "utf8");
+  const about = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+    dependencies?: Record<string, string>;
+  };
+  for (const name of Object.keys(about.dependencies ?? {})) expect(text).toMatch(new RegExp(`^${name} \\d`, "m"));
+});
+
+test("--version, --help", async () => {
+  const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string };
+  expect((await agent(["--version"])).stdout.trim()).toBe(version);
+  expect((await agent(["--help"])).stdout).toContain("--config");
+});
+
+test("validate and run --once, from standard input to standard output", async () => {
+  const config = join(elsewhere, "pipeline.yaml");
+  await writeFile(
+    config,
+    `service: { data_dir: ./data }
+pipeline:
+  inputs:
+    - { name: stdin, tag: audit }
+  filters:
+    - { name: level, match: '*', min: info }
+  outputs:
+    - { name: stdout, match: '*' }
+`,
+  );
+  await agent(["validate", "--config", config]);
+  const lines = ["debug", "info", "error"].map((level, n) => JSON.stringify({ level, n, event: "session.start" }));
+  const { stdout } = await agent(["run", "--once", "--config", config], `${lines.join("\n")}\n`);
+  const received = stdout
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { n: number }).n);
+  expect(received).toEqual([1, 2]);
+});
+
+test("health and metrics over HTTP: what is imported late is in the bundle too", async () => {
+  const config = join(elsewhere, "http.yaml");
+  await writeFile(
+    config,
+    `service: { data_dir: ./data-http, log_format: json, http: { listen: '127.0.0.1:0' } }
+pipeline:
+  inputs:
+    - { name: stdin, tag: audit }
+  outputs:
+    - { name: elasticsearch, match: '*', url: 'http://127.0.0.1:9' }
+`,
+  );
+  const running = exec(join(elsewhere, "node_modules/.bin/audit-agent"), ["--config", config], { cwd: elsewhere, env });
+  const ended = running.catch((error: Error) => error);
+  try {
+    const address = await new Promise<string>((resolve, reject) => {
+      let log = "";
+      running.child.stderr!.on("data", (text: string) => {
+        log += text;
+        const found = /health and metrics at (http:\/\/[\d.:]+)/.exec(log);
+        if (found) resolve(found[1]!);
+      });
+      ended.then(() => reject(new Error(log)));
+    });
+    expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    expect(await (await fetch(`${address}/metrics`)).text()).toContain('audit_agent_component_state{kind="output"');
+  } finally {
+    running.child.kill("SIGTERM");
+    await ended;
+  }
+});
+
+test("the chunks hold no path of the machine that built them", async () => {
+  const folder = join(elsewhere, "node_modules/audit-agent/dist");
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (name.endsWith(".js")) expect(await readFile(join(folder, name), "utf8")).not.toContain(ROOT);
+  }
+});
