@@ -1,5 +1,6 @@
 /** How fast entries are scanned on one core: the corpus's shape, 468 bytes an entry. `node bench/scanner.ts [entries]`. */
 import { RecordBatch } from "../agent/api/batch.ts";
+import { allViewFields, View } from "../agent/api/view.ts";
 import { Scanner } from "../agent/json/scanner.ts";
 
 const FIELDS = [
@@ -84,3 +85,21 @@ const batch = batchOf(same);
 measure("JSON.parse", batch.size(), () => {
   for (let i = 0; i < batch.count; i++) JSON.parse(batch.buffer.toString("utf8", batch.starts[i], batch.ends[i]));
 });
+
+// What the filters' questions cost on top, per entry.
+const view = new View(new Scanner(allViewFields));
+measure("scanner, all fields of the view", batch.size(), () => {
+  batch.scanned = undefined;
+  view.level(batch, 0);
+});
+const asks: Record<string, (i: number) => unknown> = {
+  event: (i) => view.event(batch, i),
+  level: (i) => view.level(batch, i),
+  time: (i) => view.time(batch, i),
+  actor: (i) => view.actor(batch, i),
+};
+for (const [name, ask] of Object.entries(asks)) {
+  measure(`view.${name}`, batch.size(), () => {
+    for (let i = 0; i < batch.count; i++) ask(i);
+  });
+}

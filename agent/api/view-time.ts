@@ -44,11 +44,11 @@ function dateMs(year: number, month: number, day: number): number {
   return lastDateMs;
 }
 
-/** Two digits; -1000 where one is none, so that no sum with it can pass a range check from 0. */
+/** Two digits; a large negative number where one is none, so that no sum with it can pass a range check from 0. */
 function two(bytes: Uint8Array, p: number): number {
   const tens = bytes[p]! - 0x30;
   const ones = bytes[p + 1]! - 0x30;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1000;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1e6;
 }
 
 /**
