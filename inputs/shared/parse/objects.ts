@@ -7,6 +7,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
+/** 1 for bytes that mean nothing to braces and strings. */
+const ORDINARY = new Uint8Array(256).fill(1);
+for (const byte of [NEWLINE, QUOTE, BACKSLASH, OPEN, CLOSE]) ORDINARY[byte] = 0;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Finds where an object that may span chunks ends. Counts braces outside strings; whether it is JSON, the scanner says later. */
@@ -28,14 +31,17 @@ class ObjectEnd {
     let lineStart = this.#lineStart;
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at]!;
+      if (ORDINARY[byte] === 1 || escaped) {
+        lineStart = false;
+        escaped = false;
+        if (byte !== NEWLINE) continue;
+      }
       if (byte === NEWLINE) {
         quoted = false;
-        escaped = false;
         lineStart = true;
         continue;
       }
-      if (escaped) escaped = false;
-      else if (byte === QUOTE) quoted = !quoted;
+      if (byte === QUOTE) quoted = !quoted;
       else if (quoted) escaped = byte === BACKSLASH;
       else if (byte === OPEN) {
         if (lineStart) return at;

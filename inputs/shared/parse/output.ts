@@ -4,13 +4,14 @@ import { isBlank, SpanList, trimLineEnd } from "./spans.ts";
 
 /** Records whose bytes are not those of the chunk: one new buffer, written front to back. */
 export class RecordOutput {
-  readonly spans = new SpanList(64);
+  readonly spans: SpanList;
   #buffer: Buffer;
   #length = 0;
 
-  /** `expected` bytes in all; it grows beyond. */
-  constructor(expected: number) {
-    this.#buffer = Buffer.allocUnsafe(expected);
+  /** `records` and `bytes` are what is expected; it grows beyond. */
+  constructor(records: number, bytes: number) {
+    this.spans = new SpanList(records);
+    this.#buffer = Buffer.allocUnsafe(bytes);
   }
 
   /** Adds a record of at most `max` bytes, without its line end; what is longer is cut, what is blank is none. */

@@ -39,7 +39,7 @@ export class ParsedFramer implements Framer {
 
   #parse(raw: Framed, last: boolean): Framed {
     const parser = this.#parser;
-    const out = new RecordOutput(raw.count === 0 ? 0 : raw.ends[raw.count - 1]! + 64);
+    const out = new RecordOutput(raw.count, raw.count === 0 ? 0 : raw.ends[raw.count - 1]! + 64);
     for (let i = 0; i < raw.count; i++) {
       const start = raw.starts[i]!;
       const end = raw.ends[i]!;

@@ -7,6 +7,7 @@ import { markLength } from "./spans.ts";
 import { FACILITIES, SEVERITIES } from "./syslog-names.ts";
 
 const SPACE = 0x20;
+const AT = 0x40;
 /** Headers are looked for in so many bytes; what their parts may have at most (RFC 5424, section 6) is less. */
 const HEADER_BYTES = 1024;
 
@@ -20,8 +21,9 @@ const OLD = new RegExp(
   String.raw`^(${ISO}|${BSD}) (?:((?!\{)\S{0,254}[^\s:]) )??(?:([^\s:[\]{"]{1,128})(?:\[([^\s\]]{0,128})\])?:(?: |(?=\{)|$))`,
 );
 const OLD_PLAIN = new RegExp(String.raw`^(${ISO}|${BSD}) (?:((?!\{)\S{1,255}) )?`);
+const NOT_ASCII = /[\x80-\xff]/;
 /** Marks a JSON body (http://cee.mitre.org). */
-const COOKIE = /^ *@cee: */;
+const COOKIE = /^@cee: */;
 
 interface Header {
   time?: string | undefined;
@@ -111,7 +113,8 @@ function readHeader(buffer: Buffer, start: number, end: number, header: Header):
 
 /** RFC 5424's absent value is `-`. Names are UTF-8, and were read as bytes. */
 function nilOr(text: string | undefined): string | undefined {
-  return text === undefined || text === "-" || text === "" ? undefined : Buffer.from(text, "latin1").toString();
+  if (text === undefined || text === "-" || text === "") return undefined;
+  return NOT_ASCII.test(text) ? Buffer.from(text, "latin1").toString() : text;
 }
 
 /** Skips `-` or `[id name="value"]…`; answers where the text begins, -1 where it is neither. */
@@ -144,8 +147,9 @@ function elementEnd(buffer: Buffer, start: number, end: number): number {
 /** Where a JSON body would begin: behind a byte order mark, a cookie, spaces. */
 function bodyStart(buffer: Buffer, start: number, end: number): number {
   let at = start + markLength(buffer, start);
-  at += COOKIE.exec(buffer.toString("latin1", at, Math.min(end, at + 64)))?.[0].length ?? 0;
   while (at < end && buffer[at] === SPACE) at++;
+  if (buffer[at] !== AT) return at;
+  at += COOKIE.exec(buffer.toString("latin1", at, Math.min(end, at + 64)))?.[0].length ?? 0;
   return at;
 }
 
