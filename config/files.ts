@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 
-/** The longest configuration; a thousand outputs fit in. */
-export const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+/** The longest configuration; some thousand outputs fit in. */
+export const MAX_CONFIG_BYTES = 1024 * 1024;
 /** The longest `${file:…}`: certificates and tokens are a hundredth of it. */
 export const MAX_VALUE_BYTES = 256 * 1024;
 

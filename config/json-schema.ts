@@ -77,7 +77,11 @@ function entry(kind: Kind, definition: Definition): JsonObject {
 }
 
 function schemaOf(schema: z.ZodType): JsonObject {
-  const { $schema: _, ...made } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any", reused: "inline" });
+  const {
+    $schema: _,
+    $defs: __,
+    ...made
+  } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any", reused: "inline" });
   return tidy(made as JsonObject) as JsonObject;
 }
 
@@ -85,6 +89,8 @@ function schemaOf(schema: z.ZodType): JsonObject {
 function tidy(node: Json): Json {
   if (Array.isArray(node)) return node.map(tidy);
   if (typeof node !== "object" || node === null) return node;
+  // A schema that contains itself: any JSON value. Its definition would have to move with the reference.
+  if (typeof node.$ref === "string") return {};
   const { doc, example, shown, format, default: given, ...rest } = node;
   const described: JsonObject = {
     ...(doc === undefined ? {} : { description: doc }),

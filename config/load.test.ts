@@ -370,7 +370,7 @@ describe("files that are none", () => {
     ["empty", "", /is empty/],
     ["binary", Buffer.from([0x7f, 0x45, 0, 1]), /is not text/],
     ["latin1", Buffer.from("# caf\xe9\n", "latin1"), /not text in UTF-8/],
-    ["huge", Buffer.alloc(10_000_000, "# x\n"), /is longer than 4096 KiB/],
+    ["huge", Buffer.alloc(10_000_000, "# x\n"), /is longer than 1024 KiB/],
   ])("%s", (name, content, expected) => {
     const file = join(scratch, name);
     if (content !== undefined) writeFileSync(file, content);

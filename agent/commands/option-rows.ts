@@ -56,8 +56,12 @@ function factsOf(schema: core.$ZodTypes): Facts {
       return { ...factsOf(def.innerType as core.$ZodTypes), ...own };
     case "pipe":
       return { ...factsOf(def.in as core.$ZodTypes), ...own };
-    case "lazy":
-      return { ...factsOf(def.getter() as core.$ZodTypes), ...own };
+    case "union": {
+      // `never` or a duration with a default: the default is the whole option's.
+      const fallback = (def.options as unknown as core.$ZodTypes[]).map(factsOf).find(({ required }) => !required);
+      const given = fallback?.shown ?? fallback?.given;
+      return { required: fallback === undefined, ...(fallback ? { given } : {}), ...own, core: schema };
+    }
     default:
       return { required: true, ...own, core: schema };
   }

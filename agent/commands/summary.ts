@@ -12,9 +12,9 @@ const GUARANTEES: Readonly<Record<Guarantee, string>> = {
 export function summary({ config, places }: LoadedConfig): string {
   const whereOf = (key: string) => (places.get(key) ?? []).map(({ option, value }) => `${option}: ${value}`);
   const part = (kind: string, alias: string, name: string, rest: string[]): string[][] => {
-    const head = [alias, name === alias ? "" : `(${name})`];
+    const head = name === alias ? alias : `${alias} (${name})`;
     const [first = "", ...more] = [...rest, ...whereOf(`${kind}.${alias}`)];
-    return [[...head, first], ...more.map((line) => ["", "", line])];
+    return [[head, first], ...more.map((line) => ["", line])];
   };
   const { queue } = config.service;
   const inputs = config.inputs.flatMap(({ alias, tag, definition }) =>

@@ -35,7 +35,7 @@ export async function validate(file: string, flags: { connect: boolean }, contex
   }
   context.out(summary(loaded));
   const reached = flags.connect ? await connect(config, fields, context) : true;
-  context.out(`${file} is valid.\n`);
+  context.out(reached ? `${file} is valid.\n` : `${file} is valid, but not every destination can be reached.\n`);
   return reached ? EXIT.fine : EXIT.failed;
 }
 
