@@ -166,6 +166,15 @@ describe("names", () => {
     expect(events.map(({ names }) => names)).toEqual([["a"], ["a"], ["a"], ["ab"], ["a", "b"], []]);
   });
 
+  test("an absent field is not read from the start of the batch", () => {
+    expect(seen(["true", '{"a":1}', '{"event":"x"}']).map(({ outcome }) => outcome)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(seen(["false", '{"a":1}']).map(({ level }) => level)).toEqual([Level.none, Level.info]);
+  });
+
   test("many distinct names do not mix", () => {
     const lines = Array.from({ length: 20_000 }, (_, i) => `{"event":"e${i % 7000}","action":"x${i % 3}"}`);
     const batch = batchOf(lines);

@@ -61,6 +61,7 @@ export class View {
   readonly #levels: SpanMemo<Level>;
   readonly #outcomes: SpanMemo<Outcome>;
   readonly #lists: { readonly [Q in "actor" | "time" | "ip"]: readonly number[] };
+  readonly #success: number;
   readonly #time = new EntryTime();
   #ids = 0;
 
@@ -68,6 +69,7 @@ export class View {
   constructor(fields: FieldReader) {
     this.#fields = fields;
     this.#columns = Object.fromEntries(allViewFields.map((field) => [field, fields.column(field)]));
+    this.#success = fields.column("success");
     const columns = (names: readonly string[]) => names.map((name) => this.#columns[name]!).filter((c) => c >= 0);
     this.#events = new SpanMemo(columns(EVENT), 1024, (bytes, spans, i) => this.#readEvent(bytes, spans, i));
     this.#levels = new SpanMemo(columns(LEVEL), 64, (bytes, spans, i) => this.#readLevel(bytes, spans, i));
@@ -101,11 +103,19 @@ export class View {
     if (written !== Level.none) return written;
     const { level } = this.#events.get(batch.buffer, spans, i);
     if (level >= Level.warning) return level;
-    return this.#outcomes.get(batch.buffer, spans, i) === "failure" ? Level.warning : level;
+    return this.#outcome(batch.buffer, spans, i) === "failure" ? Level.warning : level;
   }
 
   outcome(batch: RecordBatch, i: number): Outcome {
-    return this.#outcomes.get(batch.buffer, this.#fields.spans(batch), i);
+    return this.#outcome(batch.buffer, this.#fields.spans(batch), i);
+  }
+
+  #outcome(bytes: Buffer, spans: Spans, i: number): Outcome {
+    const start = this.#success < 0 ? 0 : spans.starts[i * spans.width + this.#success]!;
+    const first = start === 0 ? 0 : bytes[start];
+    // true and false, as most entries have it, need no memo.
+    if (first === 0x74) return "success";
+    return first === 0x66 ? "failure" : this.#outcomes.get(bytes, spans, i);
   }
 
   /** Who did it; undefined where nobody is named. Of an object its id or name. */

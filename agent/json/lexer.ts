@@ -41,7 +41,7 @@ const CLOSE_BRACKET = 0x5d;
 // Four bytes at once, little endian, for `DataView.getInt32(p, true)`.
 const TRUE = 0x65757274;
 const NULL = 0x6c6c756e;
-const ALSE = 0x65736c61;
+const FALS = 0x736c6166;
 const INFI = 0x69666e49;
 const NITY = 0x7974696e;
 
@@ -120,13 +120,13 @@ function skipEscape(bytes: Uint8Array, p: number, end: number): number {
 /** A literal or a number. */
 export function skipScalar(bytes: Uint8Array, view: DataView, p: number, end: number): number {
   if (p >= end) return fail(Fault.end, p);
-  const c = bytes[p]!;
-  if (c === 0x2d || (c >= 0x30 && c <= 0x39)) return skipNumber(bytes, view, p, end);
   if (p + 4 <= end) {
     const word = view.getInt32(p, true);
     if (word === NULL || word === TRUE) return p + 4;
-    if (c === 0x66 && p + 5 <= end && view.getInt32(p + 1, true) === ALSE) return p + 5;
+    if (word === FALS && p + 5 <= end && bytes[p + 4] === 0x65) return p + 5;
   }
+  const c = bytes[p]!;
+  if (c === 0x2d || (c >= 0x30 && c <= 0x39)) return skipNumber(bytes, view, p, end);
   return skipNonFinite(bytes, view, p, end);
 }
 

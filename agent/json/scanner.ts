@@ -16,8 +16,9 @@ export { scanJson, scanRecord } from "./explain.ts";
 const JOINTS = 64;
 /** So many different joints per position: interleaved writers, members that may be absent. */
 const SHAPES = 4;
-/** Words of four bytes per joint; longer ones are not learnt. */
-const JOINT_WORDS = 16;
+/** Words of four bytes per joint: three numbers and its text. Longer ones are not learnt. */
+const STRIDE = 20;
+const TEXT = 3;
 const QUOTE = 0x22;
 const CLOSE_BRACE = 0x7d;
 
@@ -65,11 +66,8 @@ function sameBytes(key: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 export class Scanner implements FieldReader {
   readonly #keys: Keys;
   readonly #width: number;
-  /** Bytes of each joint (0 = not learnt), the column its key has, its words, and the mask of what counts of its last word. */
-  readonly #lengths = new Int32Array(JOINTS * SHAPES);
-  readonly #columns = new Int32Array(JOINTS * SHAPES);
-  readonly #masks = new Int32Array(JOINTS * SHAPES);
-  readonly #words = new Int32Array(JOINTS * SHAPES * JOINT_WORDS);
+  /** Per joint `STRIDE` words: its length in bytes (0 = not learnt), its key's column, what counts of its last word, its text. */
+  readonly #joints = new Int32Array(JOINTS * SHAPES * STRIDE);
   /** The shape that fitted last: tried first. */
   #shape = 0;
   #misses = 0;
@@ -129,10 +127,7 @@ export class Scanner implements FieldReader {
     ends: Uint32Array,
     row: number,
   ): boolean {
-    const lengths = this.#lengths;
-    const masks = this.#masks;
-    const columns = this.#columns;
-    const words = this.#words;
+    const joints = this.#joints;
     // A joint's last word may be read beyond the record, never beyond the buffer.
     const limit = Math.min(end, bytes.length - 3);
     let shape = this.#shape;
@@ -145,19 +140,19 @@ export class Scanner implements FieldReader {
       let column = -1;
       let value = -1;
       for (let tries = k < JOINTS ? SHAPES : 0; tries > 0; tries--) {
-        const joint = shape * JOINTS + k;
-        const length = lengths[joint]!;
+        const joint = (shape * JOINTS + k) * STRIDE;
+        const length = joints[joint]!;
         if (length !== 0 && p + length < limit) {
           const full = p + (length & ~3);
-          let word = joint * JOINT_WORDS;
+          let word = joint + TEXT;
           let at = p;
-          while (at < full && view.getInt32(at, true) === words[word]) {
+          while (at < full && view.getInt32(at, true) === joints[word]) {
             at += 4;
             word++;
           }
-          if (at === full && ((view.getInt32(at, true) ^ words[word]!) & masks[joint]!) === 0) {
+          if (at === full && ((view.getInt32(at, true) ^ joints[word]!) & joints[joint + 2]!) === 0) {
             value = p + length;
-            column = columns[joint]!;
+            column = joints[joint + 1]!;
             break;
           }
         }
@@ -169,11 +164,12 @@ export class Scanner implements FieldReader {
         column = this.#column;
         if (k < JOINTS) shape = this.#learn(bytes, p, value, k, shape);
       }
-      if (value < end && bytes[value] === QUOTE) {
+      const c = value < end ? bytes[value]! : 0;
+      if (c === QUOTE) {
         p = skipString(bytes, view, value, end);
       } else {
         // This entry may have more space before the value than the joint has.
-        value = skipSpace(bytes, value, end);
+        if (c <= 0x20) value = skipSpace(bytes, value, end);
         p = skipValue(bytes, view, value, end);
       }
       if (p < 0) return false;
@@ -211,27 +207,27 @@ export class Scanner implements FieldReader {
 
   /** Keeps a joint that no shape has; answers the shape that has it now. */
   #learn(bytes: Buffer, from: number, to: number, k: number, current: number): number {
-    let shape = current;
-    for (let i = 0; i < SHAPES && this.#lengths[shape * JOINTS + k] !== 0; i++) shape = (shape + 1) % SHAPES;
-    const joint = shape * JOINTS + k;
     const length = to - from;
-    if (length >= JOINT_WORDS * 4) return current;
-    if (this.#lengths[joint] !== 0) {
+    if (length > (STRIDE - TEXT - 1) * 4) return current;
+    let shape = current;
+    for (let i = 0; i < SHAPES && this.#joints[(shape * JOINTS + k) * STRIDE] !== 0; i++) shape = (shape + 1) % SHAPES;
+    const joint = (shape * JOINTS + k) * STRIDE;
+    if (this.#joints[joint] !== 0) {
       // More shapes than places: learning each time would cost more than it saves.
       if ((++this.#misses & 15) !== 0) return current;
       shape = (current + 1) % SHAPES;
     }
-    this.#keep(bytes, from, length, shape * JOINTS + k);
+    this.#keep(bytes, from, length, (shape * JOINTS + k) * STRIDE);
     return shape;
   }
 
   #keep(bytes: Buffer, from: number, length: number, joint: number): void {
-    const base = joint * JOINT_WORDS;
-    this.#words.fill(0, base, base + JOINT_WORDS);
-    for (let i = 0; i < length; i++) this.#words[base + (i >> 2)]! |= bytes[from + i]! << ((i & 3) * 8);
-    this.#lengths[joint] = length;
-    this.#columns[joint] = this.#column;
-    this.#masks[joint] = (1 << ((length & 3) * 8)) - 1;
+    const joints = this.#joints;
+    joints.fill(0, joint, joint + STRIDE);
+    joints[joint] = length;
+    joints[joint + 1] = this.#column;
+    joints[joint + 2] = (1 << ((length & 3) * 8)) - 1;
+    for (let i = 0; i < length; i++) joints[joint + TEXT + (i >> 2)]! |= bytes[from + i]! << ((i & 3) * 8);
   }
 }
 
