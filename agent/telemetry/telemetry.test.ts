@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { AgentEvent } from "../api/events.ts";
 import type { OutputStatus, PipelineStatus } from "../api/status.ts";
 import { reasonClass } from "./counters.ts";
@@ -136,6 +136,9 @@ test("a hundred thousand different complaints take bounded memory and lose no co
 });
 
 test("on a terminal a line is time, who, what; colours only there", () => {
+  vi.stubEnv("NO_COLOR", "");
+  vi.stubEnv("TERM", "xterm");
+  onTestFinished(() => void vi.unstubAllEnvs());
   const { telemetry, text } = setUp({ terminal: true, level: "info" });
   telemetry.emit(ONE_OF_EACH.file);
   const line = text();
