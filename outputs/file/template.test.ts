@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { pathTemplate, tagInName } from "./template.ts";
+
+const time = Date.UTC(2026, 1, 3, 4, 5, 6);
+
+describe("names of archive files", () => {
+  it("are made from time and tag", () => {
+    const template = pathTemplate("/var/log/archive/$TAG/audit-%Y-%m-%d.jsonl");
+    expect(template.base).toBe("/var/log/archive");
+    expect(template.render(time, "audit.web")).toBe("/var/log/archive/audit.web/audit-2026-02-03.jsonl");
+    expect(template.render(time, "b")).toBe("/var/log/archive/b/audit-2026-02-03.jsonl");
+    expect(template.render(time + 86_400_000, "b")).toBe("/var/log/archive/b/audit-2026-02-04.jsonl");
+  });
+
+  it("have the directory that all share", () => {
+    expect(pathTemplate("/a/b.jsonl").base).toBe("/a");
+    expect(pathTemplate("/a/b-%Y/%m.jsonl").base).toBe("/a");
+    expect(pathTemplate("/a/b/%Y.jsonl").base).toBe("/a/b");
+    expect(pathTemplate("/%Y.jsonl").base).toBe("/");
+  });
+
+  it.each([
+    ["../../etc/passwd", "___.._etc_passwd"],
+    ["..", "__"],
+    [".hidden", "_hidden"],
+    ["a/b", "a_b"],
+    ["a\0b\n", "a_b_"],
+    ["", "_"],
+    ["é%Y$&", "__Y__"],
+    ["x".repeat(500), "x".repeat(96)],
+  ])("take no path from a tag: %j", (tag, name) => {
+    expect(tagInName(tag)).toBe(name);
+  });
+
+  it("never leave the directory, whatever the tag", () => {
+    const template = pathTemplate("/base/$TAG");
+    for (const tag of ["..", ".", "/", "../x", "$TAG", "$&", "%Y"]) {
+      expect(template.render(time, tag)).toMatch(/^\/base\/[^/]+$/);
+      expect(template.render(time, tag)).not.toMatch(/\/\.\.?$/);
+    }
+  });
+});
