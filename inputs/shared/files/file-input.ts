@@ -1,0 +1,324 @@
+/** The file engine: follows files through rotation, truncation and deletion, and yields what their writers finished. */
+import { realpathSync } from "node:fs";
+import { type Position, RecordBatch, type Source } from "../../../agent/api/batch.ts";
+import type { InputContext } from "../../../agent/api/context.ts";
+import type { Input } from "../../../agent/api/input.ts";
+import { createFramer, type Framed } from "../parse/framer.ts";
+import { Catalog } from "./catalog.ts";
+import { Discovery } from "./discovery.ts";
+import { expandHome, Finder } from "./find.ts";
+import { MovedError } from "./holder.ts";
+import type { LogFile, Step } from "./log-file.ts";
+import { Matcher } from "./match.ts";
+import { Observer } from "./observer.ts";
+import type { FileOptions } from "./options.ts";
+import { type Memory, STARTED_KEY, save } from "./position.ts";
+import { type Group, type Mode, Schedule } from "./schedule.ts";
+
+/** Positions of other files that ride along with a batch, and that a batch without records carries. */
+const RIDERS = 64;
+const ALONE = 256;
+
+/** Links are resolved before they are compared, so the roots must be too. */
+function realRoot(path: string): string {
+  try {
+    return realpathSync(expandHome(path));
+  } catch {
+    return path;
+  }
+}
+
+export class FileInput implements Input {
+  readonly #context: InputContext;
+  readonly #options: FileOptions;
+  readonly #catalog: Catalog;
+  readonly #schedule = new Schedule();
+  readonly #discovery: Discovery;
+  readonly #matcher: Matcher;
+  readonly #observer: Observer;
+  #mode: Mode;
+  #swept = false;
+  #closed = false;
+  #startedSaid: boolean;
+  /** File whose batch is on its way into the queue. */
+  #given: LogFile | undefined;
+
+  constructor(given: FileOptions, context: InputContext) {
+    const options = { ...given, allowedRoots: given.allowedRoots.map(realRoot) };
+    this.#context = context;
+    this.#options = options;
+    this.#mode = context.once ? "once" : "run";
+    this.#catalog = new Catalog(context, options);
+    this.#catalog.onDetach = (file) => this.#schedule.remove(file);
+    this.#startedSaid = context.positions.has(STARTED_KEY);
+    const finder = new Finder(options);
+    this.#matcher = new Matcher(context, options, this.#catalog);
+    const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher };
+    this.#discovery = new Discovery(context, options, parts);
+    this.#observer = new Observer(context, options, finder, {
+      everything: () => this.#discovery.lookAtAll(),
+      some: (paths) => this.#discovery.lookAt(paths),
+      waiting: () => this.#catalog.newcomers.size > 0,
+    });
+  }
+
+  async *read(): AsyncGenerator<RecordBatch> {
+    try {
+      await this.#observer.start();
+      while (!this.#closed) {
+        const batch = await this.#next();
+        if (batch) {
+          yield batch;
+          this.#consumed();
+        } else if (await this.#over()) {
+          return;
+        }
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  stop(): void {
+    if (this.#mode !== "run") return;
+    this.#mode = "stop";
+    this.#observer.wake();
+  }
+
+  vanishing(): boolean {
+    if (this.#given?.deleted) return true;
+    for (const file of this.#catalog.deleted) {
+      if (file.compressed ? !file.finished : file.size > file.consumed) return true;
+    }
+    return false;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#observer.wake();
+    await this.#observer.close();
+    for (const file of [...this.#catalog.byInode.values(), ...this.#catalog.deleted]) file.close();
+  }
+
+  /** Nothing to read now. True when there never will be; else waits until there may be. */
+  async #over(): Promise<boolean> {
+    if (this.#mode === "once") return true;
+    if (this.#mode === "stop") {
+      if (this.#swept) return true;
+      await this.#sweep();
+      return false;
+    }
+    await this.#observer.sleep(this.#schedule.wakeDue(this.#context.clock.monotonic()));
+    return false;
+  }
+
+  /** After a stop: what is there now is read, what comes after it is not. */
+  async #sweep(): Promise<void> {
+    await this.#observer.lookNow();
+    await this.#discovery.refreshAll();
+    for (const file of this.#catalog.byInode.values()) if (!file.compressed) file.limit = file.size;
+    this.#swept = true;
+    this.#schedule.wakeAll();
+  }
+
+  #consumed(): void {
+    if (this.#given?.memory) this.#given.consumed = this.#given.memory.offset;
+    this.#given = undefined;
+  }
+
+  async #next(): Promise<RecordBatch | undefined> {
+    if (this.#mode === "stop" && !this.#swept) await this.#sweep();
+    for (;;) {
+      if (this.#closed) return undefined;
+      this.#schedule.wakeDue(this.#context.clock.monotonic());
+      const group = this.#vanishingGroup() ?? this.#schedule.next();
+      if (!group) return this.#positionsOnly();
+      const batch = await this.#turn(group);
+      if (batch) return batch;
+    }
+  }
+
+  /** What only this process still holds goes first: a full queue takes it into its reserve. */
+  #vanishingGroup(): Group | undefined {
+    for (const file of this.#catalog.deleted) {
+      const group = file.memory && file.readable ? this.#schedule.first(file.memory.group) : undefined;
+      if (group) return group;
+    }
+    return undefined;
+  }
+
+  async #turn(group: Group): Promise<RecordBatch | undefined> {
+    const turn = group.turn(this.#context.clock.monotonic(), this.#options.rotateWait, this.#mode);
+    if (turn.is === "wait") {
+      this.#schedule.sleep(group, turn.until);
+      return undefined;
+    }
+    const { file } = turn;
+    try {
+      await this.#discovery.holder.open(file);
+      return turn.is === "read" ? await this.#readFile(file, group) : await this.#finish(file, group, turn.flush);
+    } catch (error) {
+      this.#failed(file, error);
+      return undefined;
+    }
+  }
+
+  async #readFile(file: LogFile, group: Group): Promise<RecordBatch | undefined> {
+    const step = await file.step(() => createFramer(this.#options), this.#options.chunkBytes);
+    if (step.is === "broken") {
+      await this.#broke(file, step.reason);
+      return undefined;
+    }
+    if (file.compressed && file.damage !== undefined) this.#sayDamage(file);
+    if (step.is === "end" || !file.memory) {
+      if (this.#discovery.holder.over && !file.deleted && !file.strayed && file.unread === 0) file.close();
+      return undefined;
+    }
+    file.holdingSince = undefined;
+    if (file.finished && step.framed.count > 0) this.#sayLate(file);
+    group.changed();
+    return this.#batch(file, file.memory, step);
+  }
+
+  /** The file is complete: what is left of it, and the news that nothing more will come. */
+  async #finish(file: LogFile, group: Group, flush: boolean): Promise<RecordBatch | undefined> {
+    const memory = file.memory!;
+    if ((await file.refresh(this.#context.clock.monotonic())) && file.readable) return undefined;
+    if (flush) {
+      // The framer may want the rest of an unfinished record once more before it gives it up.
+      for (let next = -1; !file.drained && next !== file.position; ) {
+        next = file.position;
+        const step = await file.step(() => createFramer(this.#options), this.#options.chunkBytes);
+        if (step.is === "broken") {
+          await this.#broke(file, step.reason);
+          return undefined;
+        }
+        if (step.is === "records" && step.framed.count > 0) return this.#batch(file, memory, step);
+      }
+    }
+    const rest: Step = flush ? file.flush() : { is: "end" };
+    if (rest.is === "records") this.#moveTo(memory, rest);
+    file.flushed = true;
+    const newest = group.ordered.at(-1) === file && !file.deleted && !file.strayed && !file.compressed;
+    if (!(this.#mode === "once" && newest && !memory.finished)) this.#finished(file, memory, flush);
+    group.changed();
+    return rest.is === "records" ? this.#batch(file, memory, rest) : undefined;
+  }
+
+  #finished(file: LogFile, memory: Memory, flush: boolean): void {
+    const before = memory.finished;
+    memory.finished = true;
+    memory.size = file.size;
+    memory.mtime = file.mtime;
+    this.#catalog.changed(memory);
+    if (!before) this.#say(file, "finished");
+    // What was not flushed waits for its newline.
+    if (!flush) return;
+    this.#schedule.remove(file);
+    if (file.deleted || file.strayed) {
+      this.#catalog.drop(file);
+      this.#discovery.gone(memory);
+    } else {
+      file.close();
+    }
+    if (this.#discovery.holder.hasWaiting) this.#observer.lookSoon();
+  }
+
+  #batch(file: LogFile, memory: Memory, step: Extract<Step, { is: "records" }>): RecordBatch | undefined {
+    const { framed } = step;
+    this.#moveTo(memory, step);
+    if (framed.count === 0) {
+      file.consumed = memory.offset;
+      return undefined;
+    }
+    this.#sayCuts(file, framed);
+    this.#given = file;
+    // For one file at a time only, or memory would grow with the number of files.
+    if (this.#schedule.single) file.readAhead(this.#options.chunkBytes);
+    const positions = [save(memory), ...this.#changes(RIDERS, memory)];
+    return new RecordBatch({
+      ...framed,
+      tag: this.#context.tag,
+      source: memory.source,
+      readTime: this.#context.clock.now(),
+      positions,
+    });
+  }
+
+  #moveTo(memory: Memory, { framed, proof }: Extract<Step, { is: "records" }>): void {
+    if (framed.resume === memory.offset) return;
+    memory.offset = framed.resume;
+    memory.proof = proof;
+    this.#catalog.changed(memory);
+  }
+
+  /** News of files without new records, in a batch of their own. */
+  #positionsOnly(): RecordBatch | undefined {
+    const positions = this.#changes(ALONE);
+    if (positions.length === 0) return undefined;
+    const { alias, tag, clock } = this.#context;
+    const source: Source = { id: "", input: alias, group: "" };
+    const none = {
+      buffer: Buffer.alloc(0),
+      starts: new Uint32Array(0),
+      ends: new Uint32Array(0),
+      offsets: new Float64Array(0),
+    };
+    return new RecordBatch({ ...none, count: 0, tag, source, readTime: clock.now(), positions });
+  }
+
+  #changes(limit: number, except?: Memory): Position[] {
+    const positions = this.#catalog.takeChanges(limit, except);
+    if (!this.#startedSaid) {
+      this.#startedSaid = true;
+      positions.push({ key: STARTED_KEY, value: JSON.stringify({ v: 1, at: this.#context.clock.now() }) });
+    }
+    return positions;
+  }
+
+  async #broke(file: LogFile, reason: string): Promise<void> {
+    this.#schedule.remove(file);
+    await this.#matcher.broke(file, reason);
+    if (file.memory) this.#schedule.add(file);
+    // Copies of what it was are looked for before it is known again.
+    else await this.#observer.lookNow();
+  }
+
+  #failed(file: LogFile, error: unknown): void {
+    if (this.#closed) return;
+    this.#discovery.holder.failed(file.path, error);
+    this.#catalog.drop(file);
+    // Any other fault is looked into again by the next rescan.
+    if (error instanceof MovedError) this.#observer.lookSoon();
+  }
+
+  #sayLate(file: LogFile): void {
+    if (file.lateSaid) return;
+    file.lateSaid = true;
+    this.#say(file, "late", "written to after it was finished");
+  }
+
+  #sayDamage(file: LogFile): void {
+    if (file.damageSaid) return;
+    file.damageSaid = true;
+    this.#say(file, "ended_early", `the compressed data is damaged or cut: ${file.damage}`);
+  }
+
+  #sayCuts(file: LogFile, framed: Framed): void {
+    if (!framed.cuts) return;
+    for (const [index, { length }] of framed.cuts) {
+      this.#context.emit({
+        is: "line_cut",
+        input: this.#context.alias,
+        path: file.path,
+        offset: framed.offsets[index]!,
+        length,
+      });
+    }
+  }
+
+  #say(file: LogFile, change: "finished" | "late" | "ended_early", reason?: string): void {
+    const { alias, emit } = this.#context;
+    emit({ is: "file", input: alias, path: file.path, change, ...(reason === undefined ? {} : { reason }) });
+  }
+}

@@ -1,0 +1,125 @@
+/** Which files are held open. Every file with unread bytes should be: then nobody can delete them away. */
+import { dirname } from "node:path";
+import type { InputContext } from "../../../agent/api/context.ts";
+import type { LogFile } from "./log-file.ts";
+import { codeOf, isMissing, type OpenOptions, openRegular, RefusedError } from "./open.ts";
+import type { FileOptions } from "./options.ts";
+
+export class Holder {
+  readonly #context: InputContext;
+  readonly #options: FileOptions;
+  readonly #openOptions: OpenOptions;
+  #count = 0;
+  /** Files that should be open and are not, oldest first. */
+  readonly #waiting = new Set<LogFile>();
+  #saidFull = false;
+  readonly #refused = new Map<string, string>();
+  readonly #unreadable = new Map<string, string>();
+
+  constructor(context: InputContext, options: FileOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#openOptions = {
+      allowedRoots: options.followSymlinks ? options.allowedRoots : [],
+      onOpen: () => {
+        this.#count++;
+      },
+      onClose: () => {
+        this.#count--;
+      },
+    };
+  }
+
+  /** More are open than should be. */
+  get over(): boolean {
+    return this.#count > this.#options.maxOpenFiles;
+  }
+
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Throws where it cannot be opened, or is not the file that it was. */
+  async open(file: LogFile): Promise<void> {
+    if (file.isOpen) return;
+    const opened = await openRegular(file.path, this.#openOptions);
+    if (file.isOpen || opened.stat.inode !== file.inode) {
+      opened.file.close();
+      if (file.isOpen) return;
+      throw new MovedError("another file has its name now");
+    }
+    file.opened(opened.file);
+    this.#waiting.delete(file);
+    this.fine(file.path);
+  }
+
+  /** Keeps an open file open if it is worth it and there is room. */
+  settle(file: LogFile): void {
+    if (!file.isOpen || (file.finished && file.unread === 0 && !file.readable)) return;
+    if (!this.over || file.deleted || file.strayed) return;
+    file.close();
+    this.#waiting.add(file);
+    if (this.#saidFull) return;
+    this.#saidFull = true;
+    this.#context.emit({
+      is: "notice",
+      level: "warn",
+      component: this.#context.alias,
+      message: `more than max_open_files (${this.#options.maxOpenFiles}) files have unread bytes: the newest are opened later, and lost if they are deleted before`,
+    });
+  }
+
+  /** Opens files that waited, oldest first. */
+  async refill(): Promise<void> {
+    for (const file of this.#waiting) {
+      if (this.#count >= this.#options.maxOpenFiles) return;
+      this.#waiting.delete(file);
+      if (!file.memory || (file.finished && file.unread === 0)) continue;
+      await this.open(file).catch(() => {});
+    }
+    this.#saidFull = false;
+  }
+
+  /** Says once what is wrong with a path, in words for a person. */
+  failed(path: string, error: unknown): void {
+    if (isMissing(error) || error instanceof MovedError) return;
+    if (error instanceof RefusedError) this.refuse(path, error.message);
+    else this.unreadable(path, codeOf(error) || String(error));
+  }
+
+  refuse(path: string, reason: string): void {
+    if (this.#refused.get(path) === reason) return;
+    this.#refused.set(path, reason);
+    this.#context.emit({ is: "file", input: this.#context.alias, path, change: "refused", reason });
+  }
+
+  unreadable(path: string, code: string): void {
+    if (this.#unreadable.has(path)) return;
+    this.#unreadable.set(path, code);
+    const reason = `${explain(code)}; tried again every few seconds`;
+    this.#context.emit({ is: "file", input: this.#context.alias, path, change: "unreadable", reason });
+  }
+
+  fine(path: string): void {
+    this.#refused.delete(path);
+    if (!this.#unreadable.delete(path)) return;
+    this.#context.emit({ is: "file", input: this.#context.alias, path, change: "readable" });
+  }
+
+  /** What is not there any more may be refused anew when it comes back. */
+  forgetRefused(present: ReadonlySet<string>, listed: ReadonlySet<string>): void {
+    for (const paths of [this.#refused, this.#unreadable]) {
+      for (const path of paths.keys()) if (!present.has(path) && listed.has(dirname(path))) paths.delete(path);
+    }
+  }
+}
+
+/** Between finding and opening, the name went to another file. */
+export class MovedError extends Error {}
+
+function explain(code: string): string {
+  if (code === "EACCES" || code === "EPERM") return `the agent's user may not read it (${code})`;
+  if (code === "EMFILE" || code === "ENFILE")
+    return `too many open files (${code}): raise the limit or lower max_open_files`;
+  return `it cannot be read (${code})`;
+}

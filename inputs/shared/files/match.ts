@@ -1,0 +1,195 @@
+/** Decides which remembered file a file is, if any: the heart of "nothing lost, nothing twice". */
+import type { InputContext } from "../../../agent/api/context.ts";
+import type { Catalog } from "./catalog.ts";
+import { groupOf, isCompressed } from "./group.ts";
+import { type Fingerprint, fingerprint, proofAt } from "./identity.ts";
+import type { LogFile } from "./log-file.ts";
+import type { FileOptions } from "./options.ts";
+import type { Memory } from "./position.ts";
+import { skipAll, skipToEnd } from "./skip.ts";
+
+/** Of files that share a first line, so many that are open are compared with a new one. */
+const MOST_COMPARED = 64;
+/** A likely copy that goes on changing is watched for so many times `rotate_wait`. */
+const TWIN_PATIENCE = 10;
+
+export class Matcher {
+  readonly #context: InputContext;
+  readonly #options: FileOptions;
+  readonly #catalog: Catalog;
+
+  constructor(context: InputContext, options: FileOptions, catalog: Catalog) {
+    this.#context = context;
+    this.#options = options;
+    this.#catalog = catalog;
+  }
+
+  /**
+   * Makes an open newcomer a known file, if it can be told yet which: before its first complete line it cannot. True when it is known
+   * now. `initial`: found by the first look of the first start.
+   */
+  async identify(file: LogFile, initial: boolean): Promise<boolean> {
+    const { once, emit, alias } = this.#context;
+    if (file.compressed && !once && !this.#quiet(file)) return false;
+    const found = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
+    if (!found) return false;
+    const match = await this.#match(file, found);
+    if (match === "wait") return false;
+    if (match) {
+      if (match.path !== file.path) {
+        emit({ is: "file", input: alias, path: file.path, change: "renamed", reason: `was ${match.path}` });
+      }
+      file.before = undefined;
+      this.#catalog.adopt(file, match);
+      return true;
+    }
+    this.#sayWhatWas(file, found);
+    const group = groupOf(file.path, this.#options.groupBy);
+    const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group });
+    emit({ is: "file", input: alias, path: file.path, change: "found", bytes: file.size });
+    if (initial) await this.#skip(file, memory);
+    return true;
+  }
+
+  /** The file was exchanged, emptied or shortened while it was known: what it is has to be found out anew. */
+  async broke(file: LogFile, reason: string): Promise<void> {
+    const { memory } = file;
+    if (!memory) return;
+    await file.refresh(this.#context.clock.monotonic());
+    if (!file.compressed && file.size >= memory.offset && (await file.proves(memory))) {
+      file.rewind();
+      return;
+    }
+    const shorter = !file.compressed && file.size < memory.offset;
+    if (shorter) this.#say(file, "truncated", reason);
+    file.before = { memory, reported: shorter || file.compressed };
+    file.not.add(memory);
+    this.#catalog.detach(file);
+    this.#catalog.newcomers.add(file);
+  }
+
+  #quiet(file: LogFile): boolean {
+    return this.#context.clock.monotonic() - file.changedAt >= this.#options.rotateWait;
+  }
+
+  /** Whether nothing more will come, so that an unfinished first line is a line. */
+  #complete(file: LogFile): boolean {
+    return this.#context.once || file.compressed || ((file.deleted || file.strayed) && this.#quiet(file));
+  }
+
+  async #match(file: LogFile, found: Fingerprint): Promise<Memory | "wait" | undefined> {
+    const sharing = this.#catalog.sharing(found.hash);
+    if (sharing.length === 0) return undefined;
+    const free = sharing.filter((memory) => !memory.file && !file.not.has(memory)).sort(byLikeness(file));
+    for (const memory of free) if (await this.#continues(file, memory)) return memory;
+    const taken = sharing.filter(({ file: other }) => other && other !== file && (other.isOpen || file.compressed));
+    for (const memory of taken.slice(-MOST_COMPARED)) {
+      const relation = await this.#compare(file, memory.file!, memory);
+      if (relation === "wait") return "wait";
+      if (relation === "takes over") return memory;
+    }
+    return undefined;
+  }
+
+  /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */
+  async #continues(file: LogFile, memory: Memory): Promise<boolean> {
+    // Of a compressed file the proof costs reading it up to the offset: that is done when it is read, which checks it too.
+    if (file.compressed) return memory.offset > 0 || file.inode === memory.inode || stemOf(file.path) === memory.path;
+    if (isCompressed(memory.path)) return false;
+    // Before the first byte anything holds: then a copy must at least be as long.
+    if (memory.offset === 0 && file.inode !== memory.inode && file.size < memory.size) return false;
+    return await file.proves(memory);
+  }
+
+  /** `file` begins like `other`, which is known and there. */
+  async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<"wait" | "takes over" | "another"> {
+    if (file.compressed) return this.#compareCompressed(file, other);
+    if (other.compressed) return "another";
+    const now = this.#context.clock.monotonic();
+    await other.refresh(now);
+    if (other.size < memory.offset || !(await other.proves(memory))) {
+      // Copied and then emptied: the copy goes on where the original was left.
+      await this.broke(other, "it is shorter than what was read");
+      return (await this.#continues(file, memory)) ? "takes over" : "another";
+    }
+    const common = Math.min(file.size, other.size);
+    if ((await proofAt(file.source, common)) !== (await proofAt(other.source, common))) return "another";
+    if (other.deleted) {
+      if (file.size < other.size) return "another";
+      this.#catalog.drop(other);
+      return "takes over";
+    }
+    // The same so far. Maybe a copy whose original is about to be emptied; if nothing happens, a file of its own.
+    if (this.#context.once) return "another";
+    file.twinSince ??= now;
+    const { rotateWait } = this.#options;
+    return this.#quiet(file) || now - file.twinSince > TWIN_PATIENCE * rotateWait ? "another" : "wait";
+  }
+
+  #compareCompressed(file: LogFile, other: LogFile): "wait" | "takes over" | "another" {
+    if (other.compressed || stemOf(file.path) !== other.path) return "another";
+    if (!other.deleted || other.unread > 0) return "wait";
+    this.#catalog.drop(other);
+    return "takes over";
+  }
+
+  /** A new file in the place of a remembered one, or with the inode of one: somebody may want to know. */
+  #sayWhatWas(file: LogFile, found: Fingerprint): void {
+    const { before } = file;
+    file.before = undefined;
+    if (before?.reported) return;
+    const candidates = before ? [before.memory] : this.#replacedBy(file, found);
+    for (const memory of candidates) {
+      if (memory.fingerprint !== found.hash) {
+        if (memory.inode === file.inode) this.#say(file, "truncated", "other content stands in its place");
+      } else if (file.inode === memory.inode && file.size < memory.offset) {
+        this.#say(file, "truncated", "it is shorter than what was read");
+      } else if (file.size < memory.offset) {
+        this.#say(file, "rolled_back", "it is shorter than what was read");
+      } else {
+        this.#say(file, "rolled_back", "the content before the offset changed");
+      }
+      return;
+    }
+  }
+
+  #replacedBy(file: LogFile, found: Fingerprint): readonly Memory[] {
+    const here = (memory: Memory) =>
+      memory.path === file.path && memory.gone === undefined && (!memory.file || memory.file.deleted);
+    const alike = this.#catalog.sharing(found.hash).filter(here);
+    return alike.length > 0 ? alike : this.#catalog.lastAt(file.inode).filter(here);
+  }
+
+  async #skip(file: LogFile, memory: Memory): Promise<void> {
+    const { ignoreOlder, readFrom } = this.#options;
+    const old = ignoreOlder !== undefined && this.#context.clock.now() - file.mtime > ignoreOlder;
+    if (!old && readFrom === "beginning") return;
+    if (old || file.compressed) await skipAll(file, memory);
+    else await skipToEnd(file, memory, this.#options.maxLineBytes);
+    file.consumed = memory.offset;
+    file.end = memory.offset;
+    this.#context.emit({
+      is: "file",
+      input: this.#context.alias,
+      path: file.path,
+      change: "skipped",
+      reason: old ? "older than ignore_older" : "read_from is end",
+      bytes: file.compressed ? file.size : memory.offset,
+    });
+  }
+
+  #say(file: LogFile, change: "truncated" | "rolled_back", reason: string): void {
+    this.#context.emit({ is: "file", input: this.#context.alias, path: file.path, change, reason });
+  }
+}
+
+/** The most likely first: the same inode, the same name, the most that was read. */
+function byLikeness(file: LogFile): (a: Memory, b: Memory) => number {
+  const score = (memory: Memory) =>
+    (memory.inode === file.inode ? 4 : 0) + (memory.path === file.path || memory.path === stemOf(file.path) ? 2 : 0);
+  return (a, b) => score(b) - score(a) || b.offset - a.offset;
+}
+
+function stemOf(path: string): string {
+  return isCompressed(path) ? path.slice(0, -3) : path;
+}

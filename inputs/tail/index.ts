@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { oneOrMore, path } from "../../agent/api/options.ts";
+import { defineInput } from "../../agent/api/plugin.ts";
+import { checkFileOptions, fileEngineOptions, fileOptions } from "../shared/file-options.ts";
+import { FileInput } from "../shared/files/file-input.ts";
+import { parserOption } from "../shared/parse/options.ts";
+
+export const tail = defineInput({
+  name: "tail",
+  summary: "Follows files as they grow, through rotation, truncation and deletion.",
+  options: z.strictObject({
+    path: oneOrMore(path("A path or glob; `~` is the home directory."), "The files to follow: paths or globs."),
+    ...parserOption,
+    ...fileOptions,
+  }),
+  example: { path: "/var/log/app/audit-*.jsonl" },
+  notes:
+    "Files of one group are read one after the other: by modification time, in doubt by the first entry's own time, then by name. Only " +
+    "the newest is live; another is finished at its end once it is unchanged for `rotate_wait`. A file is known by its first line, its " +
+    "inode and the bytes before the saved position: renamed, copied or compressed it goes on where it was; another file in its place " +
+    "is read from its beginning. A file that is deleted is read to its end, because it is held open.\n\n" +
+    "Emptying a file in place (`copytruncate`) loses what is written between the copy and the cut; prefer rotation by renaming.",
+  check: (options) => ({ errors: checkFileOptions(options) }),
+  create: (options, context) => new FileInput(fileEngineOptions(options), context),
+});
