@@ -1,0 +1,7 @@
+import type { AnyOutputDefinition } from "../agent/api/plugin.ts";
+import elasticsearch from "./elasticsearch/index.ts";
+import file from "./file/index.ts";
+import stdout from "./stdout/index.ts";
+
+/** Every output the agent knows. To add one: make its folder, then name it here. */
+export const outputs: readonly AnyOutputDefinition[] = [elasticsearch, file, stdout];
