@@ -32,8 +32,6 @@ export function levelOfNumber(number: number): Level {
   return number >= 40 ? Level.warning : number >= 30 ? Level.info : Level.debug;
 }
 
-const ERROR_ENDINGS = [".fail", ".error", "_failed"];
-
 /** Actions that are a warning wherever they happen. */
 const WARNING_ACTIONS: ReadonlySet<string> = new Set([
   "delete",
@@ -58,11 +56,12 @@ const WARNING_ON_RESOURCE: ReadonlySet<string> = new Set([
 export function levelOfNames(names: readonly string[]): Level {
   let level: Level = Level.info;
   for (const name of names) {
-    if (ERROR_ENDINGS.some((ending) => name.endsWith(ending))) return Level.error;
+    if (name.endsWith(".fail") || name.endsWith(".error") || name.endsWith("_failed")) return Level.error;
     // `auth.token.create` is `create` on `token`, whichever fields say so.
-    const parts = name.split(".");
-    const action = parts.at(-1)!;
-    if (WARNING_ACTIONS.has(action) || WARNING_ON_RESOURCE.has(`${parts.at(-2)}.${action}`)) level = Level.warning;
+    const dot = name.lastIndexOf(".");
+    const resource = dot > 0 ? name.lastIndexOf(".", dot - 1) + 1 : 0;
+    if (WARNING_ACTIONS.has(name.slice(dot + 1)) || WARNING_ON_RESOURCE.has(name.slice(resource)))
+      level = Level.warning;
   }
   return level;
 }

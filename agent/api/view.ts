@@ -186,10 +186,14 @@ export class View {
     const type = this.#string(bytes, spans, i, "event_type");
     const resource = this.#string(bytes, spans, i, "resource_type");
     const action = this.#string(bytes, spans, i, "action");
-    const names = [event, what, joined(type, action), joined(resource, action), action, action === undefined && type];
-    const distinct = [...new Set(names.filter((name): name is string => typeof name === "string"))];
-    if (distinct.length === 0) return NO_EVENT;
-    return { id: ++this.#ids, name: distinct[0]!, names: distinct, level: levelOfNames(distinct) };
+    const names: string[] = [];
+    push(names, event);
+    push(names, what);
+    push(names, joined(type, action));
+    push(names, joined(resource, action));
+    push(names, action ?? type);
+    if (names.length === 0) return NO_EVENT;
+    return { id: ++this.#ids, name: names[0]!, names, level: levelOfNames(names) };
   }
 
   #readLevel(bytes: Buffer, spans: Spans, i: number): Level {
@@ -262,6 +266,10 @@ export class View {
 
 function scalar(bytes: Buffer, start: number, end: number): string | undefined {
   return decodeScalar(bytes, start, end) || undefined;
+}
+
+function push(names: string[], name: string | undefined): void {
+  if (name !== undefined && !names.includes(name)) names.push(name);
 }
 
 /** `session` + `start` = `session.start`; `session` + `session.start` is that already. */

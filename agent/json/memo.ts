@@ -47,7 +47,7 @@ export class SpanMemo<T> {
     for (let i = 0; same && i < size; i++) same = keys[from + i] === wanted[i];
     if (same) return this.#values[slot] as T;
     // Computing may ask other memos, which use `wanted` too.
-    keys.set(wanted.subarray(0, size), from);
+    for (let i = 0; i < size; i++) keys[from + i] = wanted[i]!;
     this.#sizes[slot] = 0;
     const value = this.#compute(bytes, spans, record);
     this.#sizes[slot] = size;
