@@ -48,6 +48,18 @@ export interface ReaderOptions {
    * cursor to `to` or beyond (counting what it skips as lost) with `commit`, soon.
    */
   readonly onDrop: (to: Place) => void;
+  /**
+   * Told from within `next` (or `openReader`), in order: matching records the log no longer has because it was damaged, at `seq`. They
+   * leave the backlog when a commit passes `seq`. Without it the queue emits `lost` itself.
+   */
+  readonly onMissing?: (missing: Missing) => void;
+}
+
+export interface Missing {
+  readonly seq: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly reason: string;
 }
 
 export interface Backlog {

@@ -1,0 +1,140 @@
+/**
+ * The format of dead letters: JSON Lines, one letter a line,
+ *   {"time":"2026-…Z","output":"…","reason":"…","attempts":1,"id":"…","tag":"…","path":"…","offset":0,"original":"…"}
+ * with `original_base64` instead of `original` where the record is not valid UTF-8. With encryption one line holds what one append wrote,
+ *   {"encrypted":1,"key_id":"…","salt":"…","records":2,"time":"…","tag":"…","data":"…"}
+ * whose data (base64) is lines as above, AES-256-GCM under HKDF-SHA-256(master key, salt), nonce zero (every line has a salt of its own),
+ * authenticated with the line's `records` and `time`.
+ */
+import { isUtf8 } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { type KeyRing, Part, QueueKeyError, seal, unseal } from "./keys.ts";
+
+/** A record that its destination refused for good. */
+export interface DeadLetter {
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly output: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly id: string;
+  readonly tag: string;
+  readonly path?: string | undefined;
+  readonly offset: number;
+  /** The record's bytes as they were read. */
+  readonly original: Buffer;
+}
+
+interface Line {
+  readonly time: string;
+  readonly output: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly id: string;
+  readonly tag: string;
+  readonly path?: string;
+  readonly offset: number;
+  readonly original?: string;
+  readonly original_base64?: string;
+}
+
+interface Envelope {
+  readonly encrypted: number;
+  readonly key_id: string;
+  readonly salt: string;
+  readonly records: number;
+  readonly time: string;
+  readonly tag: string;
+  readonly data: string;
+}
+
+function encodeLetter(letter: DeadLetter): string {
+  const { time, output, reason, attempts, id, tag, path, offset, original } = letter;
+  const line: Line = {
+    time: new Date(time).toISOString(),
+    output,
+    reason,
+    attempts,
+    id,
+    tag,
+    ...(path === undefined ? {} : { path }),
+    offset,
+    ...(isUtf8(original) ? { original: original.toString() } : { original_base64: original.toString("base64") }),
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+function decodeLetter(line: Line): DeadLetter {
+  const { time, output, reason, attempts, id, tag, path, offset, original, original_base64 } = line;
+  return {
+    time: Date.parse(time),
+    output,
+    reason,
+    attempts,
+    id,
+    tag,
+    path,
+    offset,
+    original: original_base64 === undefined ? Buffer.from(original ?? "") : Buffer.from(original_base64, "base64"),
+  };
+}
+
+/** Whole lines. */
+export function encodeLetters(letters: readonly DeadLetter[], keys: KeyRing, now: number): Buffer {
+  const plain = Buffer.from(letters.map(encodeLetter).join(""));
+  if (keys.currentId === 0) return plain;
+  const salt = randomBytes(16);
+  const key = keys.derive(keys.currentId, salt, "")!;
+  const time = new Date(now).toISOString();
+  const sealed = seal(key, 0, Part.payload, [plain], authenticated(letters.length, time));
+  const envelope: Envelope = {
+    encrypted: 1,
+    key_id: keys.currentId.toString(16),
+    salt: salt.toString("base64"),
+    records: letters.length,
+    time,
+    tag: sealed.tag.toString("base64"),
+    data: sealed.parts[0]!.toString("base64"),
+  };
+  return Buffer.from(`${JSON.stringify(envelope)}\n`);
+}
+
+const authenticated = (records: number, time: string) => Buffer.from(`${records} ${time}`);
+
+/** How many letters a line holds, and when they were written; undefined for a line that is none. Needs no key. */
+export function measureLine(line: Buffer): { records: number; time: number } | undefined {
+  const value = parse(line);
+  if (!value) return undefined;
+  return { records: "encrypted" in value ? value.records : 1, time: Date.parse(value.time) };
+}
+
+/** The letters of one line; none where it is damaged. Throws QueueKeyError where its key is missing. */
+export function decodeLine(line: Buffer, keys: KeyRing, path: string): DeadLetter[] {
+  const value = parse(line);
+  if (!value) return [];
+  if (!("encrypted" in value)) return [decodeLetter(value)];
+  const salt = Buffer.from(value.salt, "base64");
+  const key = keys.derive(Number.parseInt(value.key_id, 16), salt, path)!;
+  let plain: Buffer;
+  try {
+    const aad = authenticated(value.records, value.time);
+    plain = unseal(key, 0, Part.payload, Buffer.from(value.data, "base64"), aad, Buffer.from(value.tag, "base64"));
+  } catch {
+    return [];
+  }
+  return plain
+    .toString()
+    .split("\n")
+    .flatMap((text) => (text === "" ? [] : [decodeLetter(JSON.parse(text) as Line)]));
+}
+
+function parse(line: Buffer): Line | Envelope | undefined {
+  try {
+    const value = JSON.parse(line.toString()) as Line | Envelope | null;
+    return typeof value === "object" && value !== null && typeof value.time === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export { QueueKeyError };

@@ -1,0 +1,312 @@
+/** What destinations refused for good, kept with the reason until somebody looks: fsynced JSON Lines, of limited size and age. */
+import { join } from "node:path";
+import type { Clock } from "../api/clock.ts";
+import type { Emit } from "../api/events.ts";
+import { type Disk, type DiskFile, errorCode, messageOf, realDisk } from "../state/disk.ts";
+import type { Reserve } from "../state/reserve.ts";
+import { type DeadLetter, decodeLine, encodeLetters, measureLine } from "./dead-letter-format.ts";
+import { KeyRing } from "./keys.ts";
+import { Mutex } from "./mutex.ts";
+
+export type { DeadLetter } from "./dead-letter-format.ts";
+
+export interface DeadLetterOptions {
+  readonly dir: string;
+  /** The most all files may take, in bytes. */
+  readonly maxBytes: number;
+  /** Milliseconds. */
+  readonly maxAge: number;
+  readonly key?: Buffer | undefined;
+  readonly previousKeys?: readonly Buffer[] | undefined;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** Given up when the disk is full. */
+  readonly reserve?: Pick<Reserve, "release" | "restore"> | undefined;
+  readonly disk?: Disk;
+}
+
+export interface DeadLetters {
+  /**
+   * Resolves when they are fsynced. Letters of the same output and id that were kept lately are not kept twice. Throws where the disk
+   * refuses: then none of them counts as kept, and the caller tries again.
+   */
+  append(letters: readonly DeadLetter[]): Promise<void>;
+  stats(): { readonly records: number; readonly bytes: number };
+  close(): Promise<void>;
+}
+
+interface Kept {
+  readonly path: string;
+  records: number;
+  bytes: number;
+  /** Time of its newest letter, milliseconds since the epoch. */
+  newest: number;
+}
+
+const MAX_FILE = 16 * 1024 * 1024;
+const CHUNK = 256 * 1024;
+/** Replays after a crash repeat at most what was in flight; so many ids are remembered. */
+const REMEMBERED = 50_000;
+const AGE_CHECK_MS = 3_600_000;
+
+export async function openDeadLetters(options: DeadLetterOptions): Promise<DeadLetters> {
+  const disk = options.disk ?? realDisk;
+  await disk.mkdir(options.dir);
+  const files: Kept[] = [];
+  const names = await letterFiles(disk, options.dir);
+  for (const name of names) files.push(await measure(disk, join(options.dir, name)));
+  const box = new LetterBox(options, disk, files, numberOf(names.at(-1)) + 1);
+  await box.expire();
+  return box;
+}
+
+async function letterFiles(disk: Disk, dir: string): Promise<string[]> {
+  return (await disk.list(dir)).filter((name) => /^\d{10}\.jsonl$/.test(name));
+}
+
+const numberOf = (name: string | undefined) => Number.parseInt(name ?? "0", 10);
+
+async function measure(disk: Disk, path: string): Promise<Kept> {
+  const kept: Kept = { path, records: 0, bytes: 0, newest: 0 };
+  for await (const line of linesOf(disk, path)) {
+    const found = measureLine(line);
+    kept.records += found?.records ?? 0;
+    kept.newest = Math.max(kept.newest, found?.time ?? 0);
+    kept.bytes += line.length + 1;
+  }
+  return kept;
+}
+
+/** Whole lines of a file; an unfinished last one was never acknowledged. */
+async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer> {
+  const file = await disk.open(path, "read");
+  try {
+    let rest: Buffer[] = [];
+    for (let at = 0; ; ) {
+      const chunk = Buffer.allocUnsafe(CHUNK);
+      const got = await file.read(chunk, CHUNK, at);
+      if (got === 0) return;
+      at += got;
+      let from = 0;
+      for (let end = chunk.indexOf(10); end >= 0 && end < got; end = chunk.indexOf(10, from)) {
+        yield Buffer.concat([...rest, chunk.subarray(from, end)]);
+        rest = [];
+        from = end + 1;
+      }
+      rest.push(chunk.subarray(from, got));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** All letters, oldest first, each (output, id) once. Throws QueueKeyError where some are encrypted with a key that is not given. */
+export async function* readDeadLetters(options: {
+  readonly dir: string;
+  readonly key?: Buffer | undefined;
+  readonly previousKeys?: readonly Buffer[] | undefined;
+  readonly disk?: Disk;
+}): AsyncGenerator<DeadLetter> {
+  const disk = options.disk ?? realDisk;
+  const keys = new KeyRing(options.key, options.previousKeys);
+  const seen = new Recent(REMEMBERED);
+  for (const name of await letterFiles(disk, options.dir)) {
+    const path = join(options.dir, name);
+    for await (const line of linesOf(disk, path)) {
+      for (const letter of decodeLine(line, keys, path)) if (seen.add(keyOf(letter))) yield letter;
+    }
+  }
+}
+
+const keyOf = ({ output, id }: DeadLetter) => `${output}\0${id}`;
+
+/** The last so many keys. */
+class Recent {
+  readonly #keys = new Set<string>();
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** False where it was there. */
+  add(key: string): boolean {
+    if (this.#keys.has(key)) return false;
+    this.#keys.add(key);
+    if (this.#keys.size > this.#most) this.#keys.delete(this.#keys.values().next().value!);
+    return true;
+  }
+}
+
+class LetterBox implements DeadLetters {
+  readonly #options: DeadLetterOptions;
+  readonly #disk: Disk;
+  readonly #keys: KeyRing;
+  readonly #files: Kept[];
+  readonly #mutex = new Mutex();
+  #number: number;
+  /** The file of this run that is written now. */
+  #current: { kept: Kept; file: DiskFile } | undefined;
+  #recent: Recent | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: DeadLetterOptions, disk: Disk, files: Kept[], number: number) {
+    this.#options = options;
+    this.#disk = disk;
+    this.#keys = new KeyRing(options.key, options.previousKeys);
+    this.#files = files;
+    this.#number = number;
+    this.#watchAge();
+  }
+
+  #watchAge(): void {
+    this.#timer = setTimeout(() => {
+      void this.#alone(() => this.expire()).then(() => this.#closed || this.#watchAge());
+    }, AGE_CHECK_MS);
+    this.#timer.unref();
+  }
+
+  async #alone<T>(action: () => Promise<T>): Promise<T> {
+    await this.#mutex.lock();
+    try {
+      return await action();
+    } finally {
+      this.#mutex.unlock();
+    }
+  }
+
+  append(letters: readonly DeadLetter[]): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#closed) throw new Error("the dead letters are closed");
+      this.#recent ??= await this.#recall();
+      const fresh = letters.filter((letter) => !this.#recent!.has(keyOf(letter)));
+      if (fresh.length === 0) return;
+      const bytes = encodeLetters(fresh, this.#keys, this.#options.clock.now());
+      await this.#makeRoom(bytes.length);
+      try {
+        await this.#write(bytes, fresh.length);
+      } catch (error) {
+        const full = errorCode(error) === "ENOSPC" || errorCode(error) === "EDQUOT";
+        if (!full || !(await this.#options.reserve?.release().catch(() => false))) throw error;
+        await this.#write(bytes, fresh.length);
+      }
+      for (const letter of fresh) this.#recent.add(keyOf(letter));
+      await this.expire();
+    });
+  }
+
+  /** Ids of the newest files, so that a replay after a crash keeps nothing twice. */
+  async #recall(): Promise<Recent> {
+    const recent = new Recent(REMEMBERED);
+    const newest: Kept[] = [];
+    let records = 0;
+    for (const kept of this.#files.toReversed()) {
+      if (records >= REMEMBERED) break;
+      records += kept.records;
+      newest.unshift(kept);
+    }
+    for (const { path } of newest) {
+      try {
+        for await (const line of linesOf(this.#disk, path)) {
+          for (const letter of decodeLine(line, this.#keys, path)) recent.add(keyOf(letter));
+        }
+      } catch (error) {
+        // An older key is gone, or the disk cannot read it: at worst a letter is kept twice.
+        this.#say("warn", `cannot look into ${path}: ${messageOf(error)}`);
+      }
+    }
+    return recent;
+  }
+
+  async #write(bytes: Buffer, records: number): Promise<void> {
+    const { kept, file } = await this.#fileFor(bytes.length);
+    try {
+      await file.writev([bytes], kept.bytes);
+      await file.datasync();
+    } catch (error) {
+      // What of it is on disk nobody knows: cut it off, and never trust this file with more.
+      await file.truncate(kept.bytes).catch(() => undefined);
+      await this.#finish();
+      throw error;
+    }
+    kept.bytes += bytes.length;
+    kept.records += records;
+    kept.newest = this.#options.clock.now();
+  }
+
+  async #fileFor(bytes: number): Promise<{ kept: Kept; file: DiskFile }> {
+    const most = Math.min(MAX_FILE, this.#options.maxBytes / 8);
+    if (this.#current && this.#current.kept.bytes > 0 && this.#current.kept.bytes + bytes > most) await this.#finish();
+    if (this.#current) return this.#current;
+    const path = join(this.#options.dir, `${String(this.#number++).padStart(10, "0")}.jsonl`);
+    const file = await this.#disk.open(path, "create");
+    try {
+      await this.#disk.syncDirectory(this.#options.dir);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    const kept: Kept = { path, records: 0, bytes: 0, newest: this.#options.clock.now() };
+    this.#files.push(kept);
+    this.#current = { kept, file };
+    return this.#current;
+  }
+
+  async #finish(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    await current?.file.close().catch(() => undefined);
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    while (this.#files.length > 0 && this.stats().bytes + bytes > this.#options.maxBytes) {
+      await this.#forget(this.#files[0]!, "dead_letters.max_bytes");
+    }
+  }
+
+  /** Removes files all of whose letters are too old. */
+  async expire(): Promise<void> {
+    const limit = this.#options.clock.now() - this.#options.maxAge;
+    for (const kept of [...this.#files]) {
+      if (kept.newest >= limit && !(kept.records === 0 && kept !== this.#current?.kept)) continue;
+      await this.#forget(kept, "dead_letters.max_age").catch((error: unknown) => {
+        this.#say("warn", `cannot remove ${kept.path}: ${messageOf(error)}`);
+      });
+    }
+  }
+
+  async #forget(kept: Kept, reason: string): Promise<void> {
+    if (this.#current?.kept === kept) await this.#finish();
+    await this.#disk.remove(kept.path);
+    this.#files.splice(this.#files.indexOf(kept), 1);
+    const { records, bytes, path } = kept;
+    if (records === 0) return;
+    this.#options.emit({ is: "lost", where: "dead_letters", name: "dead_letters", records, bytes, reason, path });
+  }
+
+  #say(level: "warn", message: string): void {
+    this.#options.emit({ is: "notice", level, component: "dead_letters", message });
+  }
+
+  stats(): { records: number; bytes: number } {
+    let records = 0;
+    let bytes = 0;
+    for (const kept of this.#files) {
+      records += kept.records;
+      bytes += kept.bytes;
+    }
+    return { records, bytes };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#alone(() => this.#finish());
+  }
+}

@@ -1,0 +1,261 @@
+/** The log as its readers see it: segments in order, fresh blocks in memory, who still needs what. */
+import type { RecordBatch } from "../api/batch.ts";
+import { errorCode } from "../state/disk.ts";
+import type { CursorFile } from "./cursor.ts";
+import type { Recovered } from "./recovery.ts";
+import { PAGE } from "./segment.ts";
+import type { Segment, Shared } from "./segment-file.ts";
+import type { QueueState, TotalsRow } from "./state.ts";
+import type { Block, Place } from "./types.ts";
+
+/** What the log must know of a reader. */
+export interface LogReader {
+  readonly cursor: Place;
+  /** Sequence number it reads next. */
+  readonly head: number;
+  readonly file: CursorFile;
+  readonly dropsOldest: boolean;
+  askToDrop(to: Place): void;
+  wake(): void;
+  close(): Promise<void>;
+}
+
+/** Index entries kept of segments that nobody reads right now, so that settled cursors do not make it read headers again. */
+const MAX_IDLE_ENTRIES = 200_000;
+const MAX_SPARES = 2;
+
+export class Log {
+  readonly shared: Shared;
+  readonly segments: Segment[];
+  readonly state: QueueState;
+  readonly readers = new Set<LogReader>();
+  /** Cursors without an open reader. */
+  readonly orphans = new Map<string, CursorFile>();
+  readonly spares: string[];
+  readonly tagNames: string[];
+  next: number;
+  nextNumber: number;
+  /** Every block up to it is fsynced. */
+  durable: number;
+  /** Bytes of all segments. */
+  bytes = 0;
+  /** Called when segments were freed. */
+  onSpace: () => void = () => undefined;
+  /** Files beyond this size are not worth keeping for recycling. */
+  readonly #spareBytes: number;
+  readonly #memoryBytes: number;
+  readonly #cache = new Map<number, Block>();
+  #cached = 0;
+  #releasing: Promise<void> | undefined;
+  #releaseAgain = false;
+
+  constructor(
+    shared: Shared,
+    tagNames: string[],
+    found: Recovered,
+    limits: { memoryBytes: number; spareBytes: number },
+  ) {
+    this.shared = shared;
+    this.tagNames = tagNames;
+    this.segments = found.segments;
+    this.state = found.state;
+    this.spares = found.spares;
+    this.next = found.next;
+    this.nextNumber = found.nextNumber;
+    this.durable = found.next - 1;
+    this.#memoryBytes = limits.memoryBytes;
+    this.#spareBytes = limits.spareBytes;
+    this.measure();
+  }
+
+  measure(): void {
+    this.bytes = this.segments.reduce((sum, segment) => sum + segment.end, 0);
+  }
+
+  /** The segment a sequence number lies in: the last that begins at or before it, or the first of all. */
+  segmentOf(seq: number): Segment | undefined {
+    const { segments } = this;
+    let low = 0;
+    let high = segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (segments[middle]!.base <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return segments[Math.max(low - 1, 0)];
+  }
+
+  index(segment: Segment) {
+    if (segment.index) return segment.index;
+    this.#unloadIdle();
+    return segment.load(() => this.segments[this.segments.indexOf(segment) + 1]?.totals);
+  }
+
+  #unloadIdle(): void {
+    const last = this.segments.at(-1);
+    const used = new Set<Segment | undefined>([last]);
+    for (const reader of this.readers) used.add(this.segmentOf(reader.cursor.seq)).add(this.segmentOf(reader.head));
+    let idle = 0;
+    for (const segment of this.segments) {
+      if (!segment.index || used.has(segment)) continue;
+      idle += segment.index.length + 1000;
+      if (idle > MAX_IDLE_ENTRIES) void segment.unload();
+    }
+  }
+
+  /** Records and bytes of matching tags before a place, since the data directory was made. Bytes inside of a block are estimated. */
+  async countTo(place: Place, matches: (tag: number) => boolean): Promise<TotalsSum> {
+    const segment = this.segmentOf(place.seq);
+    if (!segment || place.seq >= this.next) return this.countAll(matches);
+    const index = await this.index(segment);
+    const sum = this.#sum(segment.totals, matches);
+    for (let i = 0; i < index.length && index.seqs[i]! <= place.seq; i++) {
+      if (!matches(index.tags[i]!)) continue;
+      const count = index.counts[i]!;
+      let part = 1;
+      if (index.seqs[i] === place.seq) {
+        part = index.pages[i] === 0 ? Math.min(place.index, 1) : Math.min(place.index / Math.max(count, 1), 1);
+      }
+      sum.records += Math.round(count * part);
+      sum.bytes += Math.round(index.bytes[i]! * part);
+    }
+    return sum;
+  }
+
+  countAll(matches: (tag: number) => boolean): TotalsSum {
+    const sum = { records: 0, bytes: 0 };
+    for (const [tag, totals] of this.state.totals) {
+      if (!matches(this.shared.tagId(tag))) continue;
+      sum.records += totals.appended;
+      sum.bytes += totals.bytes;
+    }
+    return sum;
+  }
+
+  #sum(totals: ReadonlyMap<string, TotalsRow> | undefined, matches: (tag: number) => boolean): TotalsSum {
+    const sum = { records: 0, bytes: 0 };
+    for (const [tag, row] of totals ?? []) {
+      if (!matches(this.shared.tagId(tag))) continue;
+      sum.records += row[3];
+      sum.bytes += row[4];
+    }
+    return sum;
+  }
+
+  fresh(seq: number): Block | undefined {
+    return this.#cache.get(seq);
+  }
+
+  keep(block: Block): void {
+    if (this.readers.size === 0) return;
+    this.#cache.set(block.seq, block);
+    this.#cached += weight(block.batch);
+    this.trim();
+  }
+
+  /** Forgets blocks that every reader has had, and the oldest beyond the limit. Not-yet-durable ones are held by the writer anyway. */
+  trim(): void {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const reader of this.readers) lowest = Math.min(lowest, reader.head);
+    for (const block of this.#cache.values()) {
+      if (block.seq >= lowest && this.#cached <= this.#memoryBytes) break;
+      this.#cache.delete(block.seq);
+      this.#cached -= weight(block.batch);
+    }
+  }
+
+  *cursors(): Generator<CursorFile> {
+    for (const reader of this.readers) yield reader.file;
+    yield* this.orphans.values();
+  }
+
+  /** The oldest place any cursor still needs; Infinity where there are none. */
+  needed(): number {
+    let seq = Number.POSITIVE_INFINITY;
+    for (const reader of this.readers) seq = Math.min(seq, reader.cursor.seq);
+    for (const orphan of this.orphans.values()) seq = Math.min(seq, orphan.place.seq);
+    return seq;
+  }
+
+  /** Frees segments that every cursor has passed. */
+  release(): Promise<void> {
+    if (this.#releasing) {
+      this.#releaseAgain = true;
+      return this.#releasing;
+    }
+    if (!this.#releasable()) return Promise.resolve();
+    this.#releasing = this.#free().finally(() => {
+      this.#releasing = undefined;
+    });
+    return this.#releasing;
+  }
+
+  #releasable(): Segment | undefined {
+    const first = this.segments[0];
+    return first && this.segments.length > 1 && first.limit <= this.needed() ? first : undefined;
+  }
+
+  async #free(): Promise<void> {
+    do {
+      this.#releaseAgain = false;
+      if (!this.#releasable()) continue;
+      // A power cut must not take a cursor back behind what is gone.
+      for (const cursor of this.cursors()) {
+        if (!(await tryDisk(() => cursor.sync()))) return;
+      }
+      for (let segment = this.#releasable(); segment; segment = this.#releasable()) {
+        this.segments.shift();
+        segment.freed = true;
+        this.measure();
+        await this.#recycle(segment);
+      }
+      this.onSpace();
+    } while (this.#releaseAgain);
+  }
+
+  async #recycle(segment: Segment): Promise<void> {
+    const { disk } = this.shared;
+    await segment.unload();
+    const spare = `${segment.path}.spare`;
+    if (this.spares.length < MAX_SPARES && segment.end > PAGE && segment.end <= this.#spareBytes) {
+      if (await tryDisk(() => disk.rename(segment.path, spare))) {
+        this.spares.push(spare);
+        return;
+      }
+    }
+    await tryDisk(() => disk.remove(segment.path));
+  }
+
+  /** Removes files kept for recycling; answers whether there were any. */
+  async dropSpares(): Promise<boolean> {
+    const had = this.spares.length > 0;
+    for (const spare of this.spares.splice(0)) await tryDisk(() => this.shared.disk.remove(spare));
+    return had;
+  }
+
+  wakeReaders(): void {
+    for (const reader of this.readers) reader.wake();
+    this.trim();
+  }
+}
+
+export interface TotalsSum {
+  records: number;
+  bytes: number;
+}
+
+/** Memory a batch holds on to: its whole buffer, however few of its records are left. */
+export function weight(batch: RecordBatch): number {
+  return batch.buffer.length + 16 * batch.count + 512;
+}
+
+/** False where the disk refused. */
+export async function tryDisk(action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,389 @@
+/** Appends to the log: one block at a time, one fsync for all that were written meanwhile, elsewhere after an fsync failed. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { RecordBatch } from "../api/batch.ts";
+import type { Clock } from "../api/clock.ts";
+import type { DiskFile } from "../state/disk.ts";
+import { errorCode, messageOf } from "../state/disk.ts";
+import {
+  type BlockHome,
+  emptyPayload,
+  encodeBlock,
+  encodeMeta,
+  encodePayload,
+  Scratch,
+  type SnapshotMeta,
+} from "./block.ts";
+import { BlockIndex } from "./block-index.ts";
+import type { Diskwait } from "./disk-wait.ts";
+import type { KeyRing } from "./keys.ts";
+import { type Log, tryDisk, weight } from "./log.ts";
+import { Mutex } from "./mutex.ts";
+import { BlockType, encodeSegmentHeader, PAGE, seedOf, segmentName } from "./segment.ts";
+import { Segment } from "./segment-file.ts";
+import type { Space } from "./space.ts";
+import type { Delta, QueueState, TotalsRow } from "./state.ts";
+import type { AppendExtra } from "./types.ts";
+
+export interface WriterOptions {
+  readonly directory: string;
+  readonly segmentBytes: number;
+  /** The most that may wait for an fsync, in bytes of memory. */
+  readonly pendingBytes: number;
+  readonly zstd: boolean;
+  readonly keys: KeyRing;
+  readonly clock: Clock;
+}
+
+/** Written, not yet fsynced: kept so that it can be written again elsewhere. */
+interface Pending {
+  readonly seq: number;
+  readonly time: number;
+  readonly batch: RecordBatch;
+  readonly delta: Delta;
+  readonly row: TotalsRow;
+}
+
+interface Active {
+  readonly segment: Segment;
+  readonly file: DiskFile;
+  readonly index: BlockIndex;
+  counter: number;
+}
+
+export class QueueClosedError extends Error {
+  constructor() {
+    super("the queue is closed");
+    this.name = "QueueClosedError";
+  }
+}
+
+export class Writer {
+  readonly #log: Log;
+  readonly #options: WriterOptions;
+  readonly #space: Space;
+  readonly #diskWait: Diskwait;
+  readonly #mutex = new Mutex();
+  readonly #scratch = new Scratch();
+  /** The state without what is pending. */
+  #durableState: QueueState;
+  #active: Active | undefined;
+  #pending: Pending[] = [];
+  #pendingBytes = 0;
+  #syncing: Promise<void> | undefined;
+  /** An fsync failed: nothing more goes into the active segment, and what is pending goes elsewhere. */
+  #suspect: Error | undefined;
+  #closed = false;
+  /** The append of each input that others of the same input wait for. */
+  readonly #last = new Map<string, Promise<void>>();
+  #waiters: { seq: number; resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(log: Log, space: Space, diskWait: Diskwait, options: WriterOptions) {
+    this.#log = log;
+    this.#space = space;
+    this.#diskWait = diskWait;
+    this.#options = options;
+    this.#durableState = log.state.clone();
+  }
+
+  /** Blocks of one input go in in the order of the calls, whoever waits; inputs may overtake each other. */
+  append(batch: RecordBatch, extra: AppendExtra): Promise<void> {
+    const { input } = batch.source;
+    const before = this.#last.get(input);
+    const appended = before ? before.then(() => this.#append(batch, extra)) : this.#append(batch, extra);
+    const settled = appended.catch(() => undefined);
+    this.#last.set(input, settled);
+    void settled.then(() => {
+      if (this.#last.get(input) === settled) this.#last.delete(input);
+    });
+    return appended;
+  }
+
+  async #append(batch: RecordBatch, extra: AppendExtra): Promise<void> {
+    const bytes = batch.size();
+    const delta: Delta = {
+      tag: batch.tag,
+      input: batch.source.input,
+      positions: batch.positions.map(({ key, value }) => [key, value] as const),
+      states: extra.states.map(({ filter, group, state }) => [filter, group, state] as const),
+      read: extra.read,
+      created: extra.created,
+      filtered: extra.filtered,
+      records: batch.count,
+      bytes,
+    };
+    const need = bytes + 17 * batch.count + 2 * PAGE;
+    await this.#mutex.lock();
+    try {
+      while (!this.#closed && !this.#space.fits(need, extra.urgent))
+        await this.#mutex.without(() => this.#space.wait());
+      this.#space.entered();
+      for (;;) {
+        if (this.#closed) throw new QueueClosedError();
+        try {
+          await this.#put(batch, delta, need);
+          this.#diskWait.recovered();
+          return;
+        } catch (error) {
+          await this.#refused(error);
+        }
+      }
+    } finally {
+      this.#mutex.unlock();
+    }
+  }
+
+  async #refused(error: unknown): Promise<void> {
+    const code = errorCode(error);
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      if (await this.#log.dropSpares()) return;
+    } else if (code !== undefined && code !== "EROFS" && this.#active && error instanceof Error) {
+      // A file that fails in writing cannot be trusted with what it took before either.
+      this.#suspect = error;
+    }
+    await this.#diskWait.failed(error, this.#options.directory);
+  }
+
+  async #put(batch: RecordBatch, delta: Delta, need: number): Promise<void> {
+    const log = this.#log;
+    if (this.#pendingBytes > this.#options.pendingBytes) await this.#sync();
+    let active = this.#active;
+    if (
+      !active ||
+      this.#suspect ||
+      (active.index.length > 0 && active.segment.end + need > this.#options.segmentBytes)
+    ) {
+      active = await this.#turnOver();
+    }
+    const entry: Pending = {
+      seq: log.next,
+      time: this.#options.clock.now(),
+      batch,
+      delta,
+      row: log.state.after(delta),
+    };
+    await this.#write(active, entry);
+    log.next = entry.seq + 1;
+    log.state.apply(delta, entry.row);
+    this.#pending.push(entry);
+    this.#pendingBytes += weight(batch);
+    if (batch.count > 0) log.keep({ seq: entry.seq, batch, time: entry.time });
+    this.#startSync();
+  }
+
+  /** Puts the entry behind the active segment's last block. When it fails nothing has changed but bytes beyond the end. */
+  async #write(active: Active, entry: Pending): Promise<void> {
+    const { segment, file, index } = active;
+    const { batch, delta, row } = entry;
+    const block = await encodeBlock(
+      segment.home,
+      {
+        type: BlockType.records,
+        seq: entry.seq,
+        time: entry.time,
+        durable: this.#log.durable,
+        counter: active.counter++,
+        meta: encodeMeta(batch, delta, row),
+        payload: encodePayload(batch, this.#scratch),
+      },
+      this.#options.zstd,
+    );
+    await file.writev(block.parts, segment.end);
+    const tag = this.#log.shared.tagId(delta.tag);
+    index.push(entry.seq, segment.end / PAGE, block.length / PAGE, delta.records, delta.bytes, tag, entry.time);
+    segment.end += block.length;
+    this.#log.bytes += block.length;
+  }
+
+  #startSync(): void {
+    if (this.#syncing || this.#suspect || this.#pending.length === 0) return;
+    this.#syncing = this.#syncOnce().finally(() => {
+      this.#syncing = undefined;
+      if (this.#suspect) void this.#rescue();
+      else this.#startSync();
+    });
+  }
+
+  async #syncOnce(): Promise<void> {
+    const upTo = this.#log.next - 1;
+    try {
+      await this.#active!.file.datasync();
+    } catch (error) {
+      this.#suspect = error instanceof Error ? error : new Error(messageOf(error));
+      return;
+    }
+    this.#advance(upTo);
+  }
+
+  #advance(upTo: number): void {
+    let count = 0;
+    for (const entry of this.#pending) {
+      if (entry.seq > upTo) break;
+      this.#durableState.apply(entry.delta, entry.row);
+      this.#pendingBytes -= weight(entry.batch);
+      count++;
+    }
+    this.#pending.splice(0, count);
+    this.#log.durable = upTo;
+    this.#log.wakeReaders();
+    const done = this.#waiters.filter(({ seq }) => seq <= upTo);
+    this.#waiters = this.#waiters.filter(({ seq }) => seq > upTo);
+    for (const waiter of done) waiter.resolve();
+  }
+
+  /** Under the mutex: everything written is durable, or the active segment is suspect. */
+  async #sync(): Promise<void> {
+    while (this.#pending.length > 0 && !this.#suspect) {
+      this.#startSync();
+      await this.#syncing;
+    }
+  }
+
+  /** After a failed fsync, when no append comes by to do it. */
+  async #rescue(): Promise<void> {
+    await this.#mutex.lock();
+    try {
+      while (this.#suspect && !this.#closed) {
+        try {
+          await this.#turnOver();
+          this.#diskWait.recovered();
+        } catch (error) {
+          await this.#refused(error);
+        }
+      }
+    } finally {
+      this.#mutex.unlock();
+    }
+  }
+
+  /** Under the mutex: begins the next segment, with what is pending in it if the last one cannot be trusted. */
+  async #turnOver(): Promise<Active> {
+    await this.#sync();
+    if (this.#suspect) await this.#diskWait.failed(this.#suspect, this.#options.directory, { wait: false });
+    const log = this.#log;
+    const base = log.durable + 1;
+    const fresh = await this.#create(base);
+    try {
+      for (const entry of this.#pending) await this.#write(fresh, entry);
+      if (this.#pending.length > 0) await fresh.file.datasync();
+    } catch (error) {
+      await fresh.file.close().catch(() => undefined);
+      await tryDisk(() => log.shared.disk.remove(fresh.segment.path));
+      log.measure();
+      throw error;
+    }
+    await this.#replace(fresh, base);
+    this.#suspect = undefined;
+    this.#advance(log.next - 1);
+    await log.release();
+    return fresh;
+  }
+
+  async #replace(fresh: Active, base: number): Promise<void> {
+    const log = this.#log;
+    const last = log.segments.at(-1);
+    last?.shrink(base);
+    await this.#active?.file.close().catch(() => undefined);
+    log.segments.push(fresh.segment);
+    fresh.segment.index = fresh.index;
+    this.#active = fresh;
+    log.measure();
+  }
+
+  /** A new segment with its snapshot, durable. */
+  async #create(base: number): Promise<Active> {
+    const log = this.#log;
+    const { directory, keys, clock } = this.#options;
+    const { disk } = log.shared;
+    const number = log.nextNumber++;
+    const path = join(directory, segmentName(number));
+    const salt = randomBytes(16);
+    const home: BlockHome = {
+      salt,
+      seed: seedOf(salt),
+      number,
+      keyId: keys.currentId,
+      key: keys.derive(keys.currentId, salt, path),
+    };
+    const file = await this.#newFile(path);
+    try {
+      const time = clock.now();
+      const rows = this.#durableState.totalRows();
+      const meta: SnapshotMeta = { totals: rows };
+      const json = this.#durableState.serialize();
+      const parts: Buffer[] = [encodeSegmentHeader({ salt, number, base, keyId: home.keyId })];
+      let end = PAGE;
+      // Twice, so that no single damage costs the positions.
+      for (const counter of [1, 2]) {
+        const payload = { ...emptyPayload, parts: [json], length: json.length };
+        const content = { type: BlockType.snapshot, seq: base, time, durable: base - 1, counter, meta, payload };
+        const block = await encodeBlock(home, content, this.#options.zstd);
+        parts.push(...block.parts);
+        end += block.length;
+      }
+      await file.writev(parts, 0);
+      await file.datasync();
+      await disk.syncDirectory(directory);
+      const segment = new Segment(log.shared, { path, home, base, totals: new Map(rows), time, end });
+      return { segment, file, index: new BlockIndex(), counter: 3 };
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      await tryDisk(() => disk.remove(path));
+      throw error;
+    }
+  }
+
+  /** Overwriting a file that has its blocks costs a fraction of making one. */
+  async #newFile(path: string): Promise<DiskFile> {
+    const { disk } = this.#log.shared;
+    const spare = this.#log.spares.pop();
+    if (spare && (await tryDisk(() => disk.rename(spare, path)))) return await disk.open(path, "write");
+    return await disk.open(path, "create");
+  }
+
+  /** Resolves when everything appended so far is durable. */
+  flush(): Promise<void> {
+    const seq = this.#log.next - 1;
+    if (seq <= this.#log.durable) return Promise.resolve();
+    if (this.#closed) return Promise.reject(new QueueClosedError());
+    this.#startSync();
+    return new Promise((resolve, reject) => this.#waiters.push({ seq, resolve, reject }));
+  }
+
+  /** Waiting appends are turned away; what is written is made durable if the disk lets it. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#space.close();
+    this.#diskWait.close();
+    await this.#mutex.lock();
+    try {
+      await this.#sync();
+      const active = this.#active;
+      if (active && !this.#suspect) await tryDisk(() => this.#writeEnd(active));
+      await active?.file.close().catch(() => undefined);
+      this.#active = undefined;
+      for (const waiter of this.#waiters.splice(0)) waiter.reject(new QueueClosedError());
+    } finally {
+      this.#mutex.unlock();
+    }
+  }
+
+  /** Says that all is durable: what is unreadable before it is damage, and nothing has to be read again. */
+  async #writeEnd(active: Active): Promise<void> {
+    const { segment, file } = active;
+    const json = this.#durableState.serialize();
+    const content = {
+      type: BlockType.end,
+      seq: this.#log.next,
+      time: this.#options.clock.now(),
+      durable: this.#log.durable,
+      counter: active.counter++,
+      meta: { totals: this.#durableState.totalRows() } satisfies SnapshotMeta,
+      payload: { ...emptyPayload, parts: [json], length: json.length },
+    };
+    const block = await encodeBlock(segment.home, content, this.#options.zstd);
+    await file.writev(block.parts, segment.end);
+    await file.datasync();
+  }
+}
