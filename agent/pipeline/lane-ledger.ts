@@ -37,6 +37,7 @@ export class LaneLedger {
   #delivered = 0;
   #rejected = 0;
   #lost = 0;
+  readonly #missing: { readonly seq: number; readonly tally: Tally }[] = [];
   /** Records after the cursor that are settled all the same; the object lane keeps it. */
   ahead = 0;
 
@@ -77,6 +78,19 @@ export class LaneLedger {
     this.#delivered += tally.delivered;
     this.#rejected += tally.rejected;
     this.#lost += tally.lost;
+  }
+
+  /** Records the queue could not give back (damage): lost, once the cursor has passed the block they were in. */
+  missing(seq: number, records: number): void {
+    const tally = new Tally();
+    tally.lost = records;
+    this.open.add(tally);
+    this.#missing.push({ seq, tally });
+  }
+
+  /** The cursor is about to stand at block `seq`. */
+  passTo(seq: number): void {
+    while (this.#missing[0] && this.#missing[0].seq < seq) this.pass(this.#missing.shift()!.tally);
   }
 
   /** Settles records at once, wherever the cursor is; the caller keeps `ahead`. */

@@ -36,6 +36,8 @@ export interface LaneParts {
   readonly emit: Emit;
   readonly timeoutMs: number;
   readonly maxAgeMs: number | undefined;
+  /** How long records may wait by design: linger, or the age of an object. */
+  readonly waitsMs: number;
 }
 
 /** Writes refused records away, fsynced; only then may the cursor pass them. Throws where the disk refuses: they are retried. */
@@ -84,6 +86,7 @@ export async function skipTo<D extends { ledger: StoredLedger }>(
   emit: Emit,
 ): Promise<void> {
   const { bytes } = reader.backlog();
+  ledger.passTo(to.seq);
   await reader.commit(to, { ...data, ledger: ledger.stored(), skipping: true });
   const records = ledger.absorb();
   const reason = "queue full, on_full: drop_oldest";
@@ -147,5 +150,6 @@ export function statusOf(parts: LaneParts, inFlight: number): OutputStatus {
     backlog: { ...backlog, records: ledger.queued },
     inFlight,
     lastProgress: health.lastProgress,
+    waitsMs: parts.waitsMs,
   };
 }

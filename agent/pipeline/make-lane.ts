@@ -4,7 +4,7 @@ import type { Clock } from "../api/clock.ts";
 import { type ResolvedOutput, tagMatcher } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { parseDuration } from "../api/options.ts";
-import type { ObjectOutputDefinition, OutputDefinition } from "../api/plugin.ts";
+import type { AnyOutputDefinition, ObjectOutputDefinition } from "../api/plugin.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, Queue } from "../queue/types.ts";
 import type { Lane, LaneParts } from "./lane.ts";
@@ -31,15 +31,23 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
   const { definition, alias, common, match } = output;
   const matches = tagMatcher(match);
   let lane: Lane | undefined;
+  let ledger: LaneLedger | undefined;
+  const early: [number, number][] = [];
   const reader = await env.queue.openReader({
     alias,
     match: matches,
     start: common.queue.start,
     onFull: common.queue.on_full,
     onDrop: (to: Place) => lane?.drop(to),
+    onMissing: ({ seq, records, bytes, reason }) => {
+      if (ledger) ledger.missing(seq, records);
+      else early.push([seq, records]);
+      env.emit({ is: "lost", where: "queue", name: alias, records, bytes, reason });
+    },
   });
   const stored = reader.data as { ledger?: StoredLedger; skipping?: boolean } | undefined;
-  const ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger);
+  ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger);
+  for (const [seq, records] of early) ledger.missing(seq, records);
   if (stored?.skipping) {
     const records = ledger.absorb();
     env.emit({
@@ -63,21 +71,23 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     emit: env.emit,
     timeoutMs: common.timeout ?? parseDuration(definition.defaults?.timeout ?? DEFAULT_TIMEOUT)!,
     maxAgeMs: common.queue.max_age,
+    waitsMs: isObjects(definition)
+      ? definition.assemble(output.options).ageMs
+      : (common.batch.linger ?? parseDuration(definition.defaults?.linger ?? DEFAULT_LINGER)!),
   };
   const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
-  if ("assemble" in definition) {
-    const objects = definition as ObjectOutputDefinition;
-    const made = await objects.create(output.options, context);
+  if (isObjects(definition)) {
+    const made = await definition.create(output.options, context);
     const options = createHash("sha256").update(JSON.stringify(output.options)).digest("base64url").slice(0, 16);
     lane = new ObjectLane(
       parts,
       made,
-      objects.assemble(output.options),
+      definition.assemble(output.options),
       options,
       reader.data as StoredObjects | undefined,
     );
   } else {
-    const made = await (definition as OutputDefinition).create(output.options, context);
+    const made = await definition.create(output.options, context);
     const { limits, defaults } = definition;
     const { batch } = common;
     lane = new StreamLane(parts, made, {
@@ -85,11 +95,15 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
         records: Math.min(batch.records ?? limits.records, limits.records),
         bytes: Math.min(batch.bytes ?? limits.bytes, limits.bytes),
         overhead: limits.overhead,
-        linger: batch.linger ?? parseDuration(defaults?.linger ?? DEFAULT_LINGER)!,
+        linger: parts.waitsMs,
       },
       concurrency: common.concurrency ?? defaults?.concurrency ?? 1,
       attempts: common.retry.attempts,
     });
   }
   return lane;
+}
+
+function isObjects(definition: AnyOutputDefinition): definition is ObjectOutputDefinition {
+  return "assemble" in definition;
 }

@@ -5,7 +5,7 @@ import type { Place } from "../queue/types.ts";
 import { precedes } from "./chunk.ts";
 import { type Lane, type LaneParts, messageOf, skipTo, statusOf } from "./lane.ts";
 import type { StoredLedger } from "./lane-ledger.ts";
-import { ObjectWrite, planId, recordsOf, type Settlement } from "./object-write.ts";
+import { ObjectWrite, planId, type Settlement } from "./object-write.ts";
 import { type Group, Grouper, partitionKey } from "./objects.ts";
 
 /** A plan as the cursor record keeps it. */
@@ -51,6 +51,8 @@ export class ObjectLane implements Lane {
   readonly #ahead = new Map<number, number>();
   #stored: StoredPlan | undefined;
   #writing: { group: Group; abort: AbortController; dropped: boolean } | undefined;
+  /** The plan of a write that was interrupted is still the plan. */
+  #begun: { group: Group; plan: StoredPlan } | undefined;
   #flushing = false;
   #dropTo: Place | undefined;
   #from: Place;
@@ -108,7 +110,12 @@ export class ObjectLane implements Lane {
     if (this.#dropTo) return this.#makeRoom(this.#dropTo);
     const due = this.#grouper.ripen(clock.monotonic(), this.#flushing);
     const group = this.#grouper.ready[0];
-    if (group) return this.#write(group, await this.#plan(group), false);
+    if (group) {
+      const begun = this.#begun?.group === group ? this.#begun.plan : undefined;
+      const plan = begun ?? (await this.#plan(group));
+      this.#begun = { group, plan };
+      return this.#write(group, plan, begun !== undefined);
+    }
     const next = reader.next();
     const block = next instanceof Promise ? await next : next;
     if (block !== undefined) {
@@ -173,8 +180,6 @@ export class ObjectLane implements Lane {
       openedAt: 0,
       perBlock: new Map(),
     };
-    for await (const { seq, batch } of recordsOf(group, this.#parts.reader, this.#output))
-      group.perBlock.set(seq, batch.count);
     await this.#write(group, stored, true);
   }
 
@@ -192,16 +197,22 @@ export class ObjectLane implements Lane {
   }
 
   async #settle(group: Group, plan: StoredPlan, counts: Settlement): Promise<void> {
-    if (this.#stored === plan) this.#stored = undefined;
-    else this.#grouper.ready.shift();
     this.#parts.ledger.settle(counts);
-    for (const [seq, records] of group.perBlock) {
-      this.#ahead.set(seq, (this.#ahead.get(seq) ?? 0) + records);
-      this.#parts.ledger.ahead += records;
+    this.#parts.ledger.ahead += group.records;
+    if (this.#stored === plan) {
+      // Its records are met, and counted by block, when reading goes on from the cursor.
+      this.#stored = undefined;
+    } else {
+      this.#grouper.ready.shift();
+      this.#countAhead(group);
     }
     this.#done.set(partitionKey(group.partition), group.to);
     await this.#commit();
     this.#wake();
+  }
+
+  #countAhead(group: Group): void {
+    for (const [seq, records] of group.perBlock) this.#ahead.set(seq, (this.#ahead.get(seq) ?? 0) + records);
   }
 
   /** Everything before it is settled. Always the start of a block, so that `ahead` counts whole blocks. */
@@ -226,14 +237,16 @@ export class ObjectLane implements Lane {
       this.#ahead.delete(seq);
       this.#parts.ledger.ahead -= records;
     }
+    this.#parts.ledger.passTo(cursor.seq);
     await this.#parts.reader.commit(cursor, this.#data(this.#stored));
   }
 
   drop(to: Place): void {
     if (this.#dropTo && !precedes(this.#dropTo, to)) return;
     this.#dropTo = to;
-    if (this.#writing && precedes(this.#writing.group.from, to)) {
-      this.#writing.dropped = true;
+    if (this.#writing) {
+      // Also where it is a younger group that is being written: the older ones cannot be dropped beside it.
+      this.#writing.dropped = precedes(this.#writing.group.from, to);
       this.#writing.abort.abort();
     }
     this.#wake();
@@ -249,10 +262,8 @@ export class ObjectLane implements Lane {
       const reason = "queue full, on_full: drop_oldest";
       emit({ is: "lost", where: "output", name: this.alias, records: group.records, bytes: group.bytes, reason });
       ledger.settle({ lost: group.records });
-      for (const [seq, records] of group.perBlock) {
-        this.#ahead.set(seq, (this.#ahead.get(seq) ?? 0) + records);
-        ledger.ahead += records;
-      }
+      ledger.ahead += group.records;
+      this.#countAhead(group);
       this.#done.set(partitionKey(group.partition), group.to);
     }
     await this.#commit();

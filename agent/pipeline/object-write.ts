@@ -58,7 +58,7 @@ export class ObjectWrite {
     this.#onFailure = onFailure;
   }
 
-  /** Undefined where the lane stopped first. `repeated`: the same plan was begun before the restart. */
+  /** Undefined where the lane stopped or interrupted it first. `repeated`: the same plan was begun before. */
   async run(
     repeated: boolean,
     stop: AbortSignal,
@@ -73,6 +73,10 @@ export class ObjectWrite {
       if (this.#givenUp(dropped())) {
         health.left();
         return { lost: records };
+      }
+      if (abort.aborted) {
+        health.left();
+        return undefined;
       }
       const outcome = await this.#attempt(repeated || attempts > 1, attempts, [stop, abort]);
       if (outcome === "aborted") {

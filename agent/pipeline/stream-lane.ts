@@ -201,8 +201,9 @@ export class StreamLane implements Lane {
   }
 
   #commit(cursor: Place): Promise<void> {
-    const { reader } = this.#parts;
-    const stored = this.#parts.ledger.stored();
+    const { reader, ledger } = this.#parts;
+    ledger.passTo(cursor.seq);
+    const stored = ledger.stored();
     return this.#inTurn(async () => {
       if (precedes(reader.cursor, cursor)) await reader.commit(cursor, { ledger: stored });
     });

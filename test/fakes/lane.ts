@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import { type Clock, systemClock } from "../../agent/api/clock.ts";
+import { outputOptions, type ResolvedOutput } from "../../agent/api/config.ts";
+import type { AgentEvent } from "../../agent/api/events.ts";
+import type { Assemble, ObjectOutput, Output } from "../../agent/api/output.ts";
+import type { AnyOutputDefinition } from "../../agent/api/plugin.ts";
+import { Scanner } from "../../agent/json/scanner.ts";
+import type { Lane } from "../../agent/pipeline/lane.ts";
+import { makeLane } from "../../agent/pipeline/make-lane.ts";
+import { type DeadLetters, openDeadLetters } from "../../agent/queue/dead-letters.ts";
+import { openQueue } from "../../agent/queue/queue.ts";
+import type { Queue } from "../../agent/queue/types.ts";
+import { batchOf } from "./batch.ts";
+
+export interface LaneOptions {
+  /** As in a pipeline file: `batch`, `concurrency`, `retry`, `queue`, `timeout`. */
+  readonly common?: object;
+  readonly match?: readonly string[];
+  readonly limits?: { records: number; bytes: number; overhead: number };
+  readonly assemble?: Assemble;
+  /** The output's own options; only their change matters. */
+  readonly options?: Record<string, unknown>;
+}
+
+/** A real queue in a directory of its own, with lanes on it; can be stopped and opened again. */
+export class LaneBench {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly events: AgentEvent[] = [];
+  queue!: Queue;
+  deadLetters!: DeadLetters;
+  #lanes: { lane: Lane; running: Promise<void> }[] = [];
+  #maxBytes: number;
+  #written = 0;
+
+  private constructor(dir: string, clock: Clock, maxBytes: number) {
+    this.dir = dir;
+    this.clock = clock;
+    this.#maxBytes = maxBytes;
+  }
+
+  static async open(options: { clock?: Clock; maxBytes?: number; dir?: string } = {}): Promise<LaneBench> {
+    const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "audit-agent-lane-")));
+    const bench = new LaneBench(dir, options.clock ?? systemClock, options.maxBytes ?? 1 << 30);
+    await bench.start();
+    return bench;
+  }
+
+  async start(): Promise<void> {
+    const emit = (event: AgentEvent) => void this.events.push(event);
+    const { clock } = this;
+    this.queue = await openQueue({
+      dir: join(this.dir, "queue"),
+      maxBytes: this.#maxBytes,
+      segmentBytes: 64 * 1024,
+      reserveBytes: 0,
+      compression: "none",
+      clock,
+      emit,
+    });
+    this.deadLetters = await openDeadLetters({
+      dir: join(this.dir, "dead-letters"),
+      maxBytes: 1 << 20,
+      maxAge: 86_400_000,
+      clock,
+      emit,
+    });
+  }
+
+  /** Appends a block of these lines. */
+  async append(lines: readonly string[], tag = "audit.test"): Promise<void> {
+    const batch = batchOf(lines, { tag, firstOffset: this.#written, readTime: this.clock.now() });
+    this.#written += batch.buffer.length;
+    await this.queue.append(batch, { read: batch.count, created: 0, filtered: 0, states: [] });
+  }
+
+  async lane(alias: string, output: Output | ObjectOutput, options: LaneOptions = {}): Promise<Lane> {
+    const base = {
+      kind: "output" as const,
+      name: "test",
+      summary: "",
+      options: z.strictObject({}),
+      example: {},
+      limits: options.limits ?? { records: 1_000, bytes: 1_000_000, overhead: 0 },
+      guarantee: () => "at-least-once" as const,
+      defaults: { linger: "0ms", timeout: "10s" } as const,
+    };
+    const { assemble } = options;
+    const definition = (
+      assemble ? { ...base, assemble: () => assemble, create: () => output } : { ...base, create: () => output }
+    ) as AnyOutputDefinition;
+    const common = outputOptions.parse({ retry: { initial: "1ms", max: "2ms" }, ...options.common });
+    const resolved: ResolvedOutput = {
+      definition,
+      alias,
+      match: options.match ?? ["*"],
+      options: options.options ?? {},
+      common,
+    };
+    const { queue, deadLetters, clock } = this;
+    const emit = (event: AgentEvent) => void this.events.push(event);
+    const lane = await makeLane(resolved, {
+      queue,
+      deadLetters,
+      clock,
+      emit,
+      fields: new Scanner([]),
+      node: "n",
+      version: "0",
+    });
+    this.#lanes.push({ lane, running: lane.run() });
+    return lane;
+  }
+
+  /** Stops lanes and queue as a shutdown without grace would. */
+  async stop(): Promise<void> {
+    for (const { lane, running } of this.#lanes.splice(0)) {
+      await lane.close();
+      await running;
+    }
+    await this.queue.close();
+    await this.deadLetters.close();
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  of<K extends AgentEvent["is"]>(is: K): Extract<AgentEvent, { is: K }>[] {
+    return this.events.filter((event): event is Extract<AgentEvent, { is: K }> => event.is === is);
+  }
+}
+
+/** Resolves when the condition holds; the test's own time-out is the limit. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function recordsOf(batches: readonly RecordBatch[]): string[] {
+  return batches.flatMap((batch) => Array.from({ length: batch.count }, (_, index) => batch.bytes(index).toString()));
+}
