@@ -125,7 +125,9 @@ export function classifyRequest(
 /** Milliseconds of a Retry-After header, seconds or a date; undefined where there is none that makes sense. At most an hour. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  // Date.parse takes almost anything for a date; an HTTP date begins with its weekday.
+  const date = /^[A-Z][a-z]{2,8}, /.test(header) ? Date.parse(header) : Number.NaN;
+  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : date - nowMs;
   return ms >= 0 ? Math.min(ms, 3_600_000) : undefined;
 }
 

@@ -66,6 +66,9 @@ export const elasticsearchOptions = z.strictObject({
         .meta({
           doc: "Name of the template and the policy. By default the index's or the data stream's, without its date.",
         }),
+      fields: z.int().min(50).max(10_000).default(300).meta({
+        doc: "The most fields of an index that can be searched; entries with others are kept whole all the same.",
+      }),
       shards: z.int().min(1).max(1024).default(1).meta({ doc: "Primary shards of a new index." }),
       priority: z.int().min(0).max(1_000_000).default(500).meta({
         doc: "Of several templates that fit an index, the highest priority counts; Elasticsearch's own for `logs-*-*` has 100.",

@@ -5,7 +5,8 @@
  * the strings and a `flattened` one too. With `subobjects: false` there are no object mappings: `details` is a keyword and
  * `details.provider` is another, side by side, so every shape is taken and can be searched, with any keys. Every new field is a keyword, so
  * that no entry's type can be at odds with another's; values beyond 8,191 characters (32,764 bytes at most, below Lucene's limit of 32,766)
- * are kept but not indexed; and beyond the limit of fields an index takes new ones without indexing them.
+ * are kept but not indexed; and beyond `template.fields` an index takes new ones without indexing them. That limit is low on purpose: each
+ * new field is an update of the cluster's state, some 10 to 100 ms, and an entry's keys may be anybody's invention.
  */
 import type { Emit } from "../../agent/api/events.ts";
 import { requestReason } from "./classify.ts";
@@ -83,6 +84,7 @@ export function templateBody(options: ElasticsearchOptions, policy: string | und
   const settings: JsonObject = {
     "index.number_of_shards": options.template.shards,
     "index.number_of_replicas": options.template.replicas,
+    "index.mapping.total_fields.limit": options.template.fields,
     "index.mapping.total_fields.ignore_dynamic_beyond_limit": true,
   };
   if (policy !== undefined) {
