@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../../agent/api/clock.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { compressFile } from "./compress.ts";
-import { putAway, syncDirectory } from "./files.ts";
+import { putAway, syncDirectory, uncompressed } from "./files.ts";
 
 /** A file of a past day is closed after this long without a write. Counted in this process, so what a restart repeats comes first. */
 const IDLE_MS = 10 * 60_000;
@@ -49,8 +49,11 @@ export class Closing {
     await this.#load();
     if (!this.#open.delete(path)) return;
     this.#closed.add(closed);
-    this.#compress(closed);
-    await this.#save();
+    try {
+      await this.#save();
+    } finally {
+      this.#compress(closed);
+    }
   }
 
   /** Closes the files that nothing was written to for long, but for `current`. */
@@ -98,10 +101,10 @@ export class Closing {
     const stored = parseList(text);
     const now = this.#parts.clock.monotonic();
     for (const path of stored.open) if (!this.#open.has(path)) this.#open.set(path, now);
-    for (const path of stored.closed) {
-      this.#closed.add(path);
-      this.#compress(path);
-    }
+    for (const path of stored.closed) this.#closed.add(path);
+    // Renamed just before a crash, so that the list does not know of it yet.
+    for (const path of stored.open) for (const closed of await uncompressed(path)) this.#closed.add(closed);
+    for (const path of this.#closed) this.#compress(path);
   }
 
   /** One after the other, as they share a temporary file. */

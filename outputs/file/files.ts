@@ -62,6 +62,12 @@ export async function putAway(path: string): Promise<string> {
   return closed;
 }
 
+/** Closed files of `path` that are not compressed. */
+export async function uncompressed(path: string): Promise<string[]> {
+  const found = await numbers(path);
+  return found.filter(({ name }) => /\.\d+$/.test(name)).map(({ name }) => join(dirname(path), name));
+}
+
 /** The file with this inode, where it stands under one of the names that `path` gets when it is closed. */
 export async function findPutAway(path: string, inode: number): Promise<FileHandle | undefined> {
   for (const { name } of await numbers(path)) {
