@@ -45,6 +45,8 @@ export interface Harness {
   readonly retryAfterMs?: number;
   /** Top-level keys the output adds by itself; the chain is verified without them. */
   readonly added?: readonly string[];
+  /** How long an abort, a close or a record's way to where it can be read back may take; 3 s unless the destination is quicker. */
+  readonly promptMs?: number;
   /** Secrets among the options: none may ever be said. */
   readonly secrets?: readonly string[];
   /** Frees the destination. */
@@ -68,6 +70,7 @@ export interface Scenario {
   run(subject: Subject): Promise<void>;
 }
 
+const promptMs = (harness: Harness) => harness.promptMs ?? 3_000;
 const isObjectOutput = (definition: AnyOutputDefinition) => "assemble" in definition;
 const guarantee = (definition: AnyOutputDefinition, options: Record<string, unknown>) =>
   definition.guarantee(definition.options.parse(options));
@@ -100,7 +103,11 @@ async function arrivedAll(subject: Subject, lines: readonly string[]): Promise<v
 
 /** A destination may take what was acknowledged a moment later into what can be read back; an output that lost something waits in vain. */
 async function arrivedAtLeast({ harness }: Subject, count: number): Promise<void> {
-  await until(`${count} records arrive`, async () => (await harness.received()).length >= count, 2_000).catch(() => {});
+  await until(
+    `${count} records arrive`,
+    async () => (await harness.received()).length >= count,
+    promptMs(harness),
+  ).catch(() => {});
   const { length } = await harness.received();
   assert.ok(length >= count, `${length} of ${count} records arrived`);
 }
@@ -139,7 +146,7 @@ export const scenarios: readonly Scenario[] = [
     async run(subject) {
       const lane = await subject.open();
       await within("probe", lane.output.probe(new AbortController().signal));
-      assert.equal((await subject.harness.received()).length, 0);
+      assert.equal((await subject.harness.received()).length, 0, "a probe stores nothing");
     },
   },
   {
@@ -148,7 +155,8 @@ export const scenarios: readonly Scenario[] = [
     async run(subject) {
       const lane = await subject.open();
       await subject.harness.fail!("unavailable");
-      await assert.rejects(within("probe", lane.output.probe(new AbortController().signal)));
+      const probing = within("probe", lane.output.probe(new AbortController().signal));
+      await assert.rejects(probing, "a probe finds an outage");
     },
   },
   {
@@ -326,7 +334,7 @@ export const scenarios: readonly Scenario[] = [
       // Long enough for the request to be under way; the outcome does not depend on it.
       await delay(30);
       abort.abort();
-      const result = await within("abort", writing, 3_000).catch((error: Error) => {
+      const result = await within("abort", writing, promptMs(subject.harness)).catch((error: Error) => {
         if (error.message.startsWith("abort: nothing happened")) throw error;
         return undefined;
       });
@@ -358,7 +366,7 @@ export const scenarios: readonly Scenario[] = [
       for (const result of results) assert.equal(result.failed?.size ?? 0, 0);
       await arrivedAtLeast(subject, 1_200);
       const received = await arrived(subject);
-      assert.equal(new Set(received.map((r) => r.n)).size, 1_200);
+      assert.equal(new Set(received.map((r) => r.n)).size, 1_200, "every record of every write arrives");
       for (const { n, filler } of received) assert.equal(filler, String(Math.floor(Number(n) / 300)).repeat(500));
     },
   },
@@ -416,7 +424,9 @@ export const scenarios: readonly Scenario[] = [
           left = await new Promise<string[]>((resolve) => setImmediate(() => resolve(open())));
           return left.length === 0;
         };
-        await until("every handle is released", released, 3_000).catch(() => assert.deepEqual(left, []));
+        await until("every handle is released", released, promptMs(subject.harness)).catch(() => {
+          throw new Error(`handles are left open: ${left.join(", ")}`);
+        });
       });
     },
   },
