@@ -7,11 +7,13 @@ export interface BatchSettings {
   readonly flags?: Uint8Array;
   readonly cuts?: ReadonlyMap<number, Cut>;
   readonly tag?: string;
-  /** Offset of the first record in its source: batches of one file continue one another. */
+  /** Offset of the first record in its source. By default batches continue one another, so that no two records have one id. */
   readonly offset?: number;
   readonly sourceId?: string;
   readonly readTime?: number;
 }
+
+let nextOffset = 0;
 
 /** A batch of these lines, one after the other with newlines between, as an input makes it. */
 export function batchOf(lines: readonly (string | Buffer)[], settings: BatchSettings = {}): RecordBatch {
@@ -24,11 +26,13 @@ export function batchOf(lines: readonly (string | Buffer)[], settings: BatchSett
     ends[i] = at + part.length;
     at += part.length + 1;
   }
+  const offset = settings.offset ?? nextOffset;
+  nextOffset = offset + at;
   return new RecordBatch({
     buffer: Buffer.concat(parts.flatMap((part) => [part, Buffer.from("\n")])),
     starts,
     ends,
-    offsets: Float64Array.from(starts, (start) => start + (settings.offset ?? 0)),
+    offsets: Float64Array.from(starts, (start) => start + offset),
     count: parts.length,
     tag: settings.tag ?? "audit.test",
     source: { id: settings.sourceId ?? "AAAAAAAAAAAAAAAAAAAAAA", input: "test", group: "/logs/audit-*.jsonl" },
