@@ -1,5 +1,6 @@
 /** argv → command. The only file that names the registries; whatever is heavy is imported by the command that needs it. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
@@ -42,16 +43,17 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     .enablePositionalOptions()
     .helpCommand(false)
     .addHelpText("after", HELP);
-  const config = () => new Option("-c, --config <file>", "the configuration, YAML").makeOptionMandatory();
+  // Not mandatory to commander, which would complain of that before it says that --confg is unknown.
+  const config = () => new Option("-c, --config <file>", "the configuration, YAML");
 
   program
     .command("run", { isDefault: true })
     .description("run the pipeline until it is stopped (what a bare --config does)")
     .addOption(config())
     .option("--once", "read everything to its end, deliver it, and exit")
-    .action(async (options: { config: string; once?: boolean }) => {
+    .action(async (options: WithConfig & { once?: boolean }) => {
       const { run } = await import("./commands/run.ts");
-      done(await run(options.config, { once: options.once === true }, context));
+      done(await run(configOf(options, program), { once: options.once === true }, context));
     });
 
   program
@@ -59,9 +61,9 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     .description("do everything run does before its first read, and say what would happen")
     .addOption(config())
     .option("--connect", "also ask every destination whether it would take entries")
-    .action(async (options: { config: string; connect?: boolean }) => {
+    .action(async (options: WithConfig & { connect?: boolean }) => {
       const { validate } = await import("./commands/validate.ts");
-      done(await validate(options.config, { connect: options.connect === true }, context));
+      done(await validate(configOf(options, program), { connect: options.connect === true }, context));
     });
 
   program
@@ -79,18 +81,18 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     .command("inspect")
     .description("what waits for which output, and whether it is whole")
     .addOption(config())
-    .action(async (options: { config: string }) => {
+    .action(async (options: WithConfig) => {
       const { inspectQueue } = await import("./commands/queue.ts");
-      done(await inspectQueue(options.config, context));
+      done(await inspectQueue(configOf(options, program), context));
     });
   queue
     .command("drop")
     .description("give up what waits for an output that is no longer configured")
     .argument("<alias>", "the output's alias", nonEmpty)
     .addOption(config())
-    .action(async (alias: string, options: { config: string }) => {
+    .action(async (alias: string, options: WithConfig) => {
       const { dropBacklog } = await import("./commands/queue.ts");
-      done(await dropBacklog(alias, options.config, context));
+      done(await dropBacklog(alias, configOf(options, program), context));
     });
 
   program
@@ -99,9 +101,9 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     .command("list")
     .description("one JSON line each: output, time, reason, attempts and the entry")
     .addOption(config())
-    .action(async (options: { config: string }) => {
+    .action(async (options: WithConfig) => {
       const { listDeadLetters } = await import("./commands/dead-letters.ts");
-      done(await listDeadLetters(options.config, context));
+      done(await listDeadLetters(configOf(options, program), context));
     });
 
   program
@@ -120,6 +122,21 @@ function nonEmpty(text: string): string {
   return text;
 }
 
+interface WithConfig {
+  readonly config?: string;
+}
+
+function configOf({ config }: WithConfig, program: Command): string {
+  return config ?? program.error("error: which configuration? Say --config FILE");
+}
+
+/** A first word that is no command would be taken for an argument of `run`. */
+function unknownCommand(program: Command, word: string): string | undefined {
+  const known = program.commands.map((command) => command.name());
+  if (word.startsWith("-") || known.includes(word)) return undefined;
+  return `error: unknown command ${JSON.stringify(word)}${didYouMean(word, known)}\nTry audit-agent --help.\n`;
+}
+
 async function main(): Promise<number> {
   // A reader that has gone (`| head`) is no error of ours.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -135,6 +152,11 @@ async function main(): Promise<number> {
   });
   if (process.argv.length <= 2) {
     context.err(program.helpInformation() + HELP);
+    return EXIT.usage;
+  }
+  const unknown = unknownCommand(program, process.argv[2]!);
+  if (unknown !== undefined) {
+    context.err(unknown);
     return EXIT.usage;
   }
   try {

@@ -293,8 +293,8 @@ pipeline:
 
   test("plain ones", () => {
     const one = (text: string, env = {}) => problemsOf(text, env).join("\n");
-    expect(one("")).toBe("pipeline.yaml  is empty");
-    expect(one("# nothing\n")).toBe("pipeline.yaml  is empty");
+    expect(one("")).toBe("pipeline.yaml: is empty");
+    expect(one("# nothing\n")).toBe("pipeline.yaml: is empty");
     expect(one("- a")).toMatch("is not a map");
     expect(one("just text")).toMatch("is not a map");
     expect(one("{}")).toMatch("inputs: needs at least one input");

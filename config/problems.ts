@@ -25,7 +25,8 @@ export class ConfigError extends Error {
 }
 
 export function formatProblem(file: string, { line, column, path, message }: Problem): string {
-  const where = line === 0 ? file : `${file}:${line}:${column}`;
+  if (line === 0) return `${file}: ${message}`;
+  const where = `${file}:${line}:${column}`;
   return path === "" ? `${where}  ${message}` : `${where}  ${path}: ${message}`;
 }
 

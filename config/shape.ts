@@ -57,7 +57,7 @@ function visit(
       return isRecord(value) ? record(def, value, path, context) : value;
     case "array":
       return Array.isArray(value)
-        ? value.map((item, index) => visit(def.element as Schema, item, [...path, index], context, undefined))
+        ? value.map((item, index) => visit(def.element as Schema, item, [...path, index], context, format))
         : value;
     case "tuple":
       return Array.isArray(value)
