@@ -3,10 +3,14 @@ import { expect, test } from "vitest";
 import type { Addition, RecordBatch } from "../../agent/api/batch.ts";
 import { viewFields } from "../../agent/api/view.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
-import { batchOf } from "../../test/contract/records.ts";
+import { batchOf as anyBatchOf, type BatchSettings } from "../../test/contract/records.ts";
 import { timeTemplate } from "../shared/strftime.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { BodyBuilder, STAMP, TIME_FROM, writeDigits } from "./body.ts";
+
+/** Offsets from 0, so that the same lines have the same ids. */
+const batchOf = (lines: readonly (string | Buffer)[], settings: BatchSettings = {}) =>
+  anyBatchOf(lines, { offset: 0, ...settings });
 
 const template = timeTemplate("logs-%Y.%m.%d");
 

@@ -1,5 +1,5 @@
 /** One way to every request: `@elastic/elasticsearch`, imported at the first one, without its parsing, its retries and its time-outs. */
-import type { Client, Connection, TransportRequestParams } from "@elastic/elasticsearch";
+import type { Client, TransportRequestParams } from "@elastic/elasticsearch";
 import type { Sending } from "./connection.ts";
 import type { ElasticsearchOptions } from "./options.ts";
 
@@ -75,7 +75,11 @@ export class ElasticsearchClient {
         return reply(failed.statusCode, failed.headers?.["retry-after"], failed.body, failed.meta.attempts > 0);
       }
       // A node that takes requests and never answers ends as an abort, after which the client would go on using it.
-      if (signal.aborted && failed?.meta.connection) client.connectionPool.markDead(failed.meta.connection);
+      if (signal.aborted) {
+        // The error holds a copy of the connection.
+        const node = client.connectionPool.connections.find(({ id }) => id === failed?.meta.connection?.id);
+        if (node) client.connectionPool.markDead(node);
+      }
       throw new Error(readable(error as Error));
     }
   }
@@ -127,7 +131,7 @@ interface ClientError {
     readonly statusCode: number;
     readonly headers: Record<string, unknown> | undefined;
     readonly body: unknown;
-    readonly meta: { readonly attempts: number; readonly connection: Connection | null };
+    readonly meta: { readonly attempts: number; readonly connection: { readonly id: string } | null };
   };
 }
 

@@ -11,7 +11,11 @@ import type { AgentEvent } from "../../agent/api/events.ts";
 import type { Output, WriteResult } from "../../agent/api/output.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
 import definition from "../../outputs/elasticsearch/index.ts";
-import { batchOf, entries } from "../contract/records.ts";
+import { batchOf as anyBatchOf, type BatchSettings, entries } from "../contract/records.ts";
+
+/** Offsets from 0, so that the same lines have the same ids. */
+const batchOf = (lines: readonly (string | Buffer)[], settings: BatchSettings = {}) =>
+  anyBatchOf(lines, { offset: 0, ...settings });
 
 const URL_OF = process.env.ELASTICSEARCH_URL;
 const API_KEY = process.env.ELASTICSEARCH_API_KEY;
