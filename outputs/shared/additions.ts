@@ -17,6 +17,8 @@ export interface Group {
   /** Value of an addition with a path of one name. */
   readonly whole: Buffer | undefined;
   readonly members: readonly Member[];
+  /** Joined texts of the members, by which of them are left out: a memo of `merge.ts`. */
+  readonly texts: Map<number, Buffer>;
 }
 
 export function member(name: string, json: Buffer): Member {
@@ -44,5 +46,11 @@ export function groupAdditions(additions: readonly Addition[], fields: FieldRead
     if (name === undefined) group.whole ??= json;
     else if (!group.members.some((m) => m.name === name)) group.members.push(member(name, json));
   }
-  return [...groups].map(([key, { whole, members }]) => ({ key, column: fields.column(key), whole, members }));
+  return [...groups].map(([key, { whole, members }]) => ({
+    key,
+    column: fields.column(key),
+    whole,
+    members,
+    texts: new Map(),
+  }));
 }

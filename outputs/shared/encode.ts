@@ -24,7 +24,7 @@ import type { Emit } from "../../agent/api/events.ts";
 import { scanRecord } from "../../agent/json/scanner.ts";
 import { replaceNonFinite, type Span } from "../../agent/json/value.ts";
 import { type Group, groupAdditions } from "./additions.ts";
-import { closingBrace, isEmpty, merge } from "./merge.ts";
+import { closingBrace, isEmpty, merge, mergeInto } from "./merge.ts";
 import { ByteWriter } from "./writer.ts";
 
 export interface EncoderOptions {
@@ -188,6 +188,10 @@ export class Encoder {
     extra: Buffer | undefined,
   ): void {
     const { starts, ends, width } = this.#spans;
+    if (this.#groups.length === 1 && !this.#walk) {
+      const cell = index * width + this.#groups[0]!.column;
+      if (mergeInto(buffer, start, end, starts[cell]!, ends[cell]!, this.#groups[0]!, writer, extra)) return;
+    }
     const own = ({ column }: Group): Span | undefined => {
       if (column < 0) return undefined;
       const from = starts[index * width + column]!;

@@ -4,6 +4,7 @@
  * Per top-level key of the additions: absent → appended; `null` → becomes the object; an object → spliced in, the entry's own members
  * win; anything else stays, and the additions go under `agent_<key>`. Where even that is taken they are left out.
  */
+import { lexed, skipKey, skipValue, viewOf } from "../../agent/json/lexer.ts";
 import { decodeString, eachMember, findMember, type Span } from "../../agent/json/value.ts";
 import { type Group, type Member, member } from "./additions.ts";
 import type { ByteWriter } from "./writer.ts";
@@ -49,7 +50,7 @@ export function merge(
     const target = placed.find((p) => p.group.key === key);
     if (target) target.members = unite(target.members, members);
     else {
-      const group: Group = { key, column: -1, whole: undefined, members };
+      const group: Group = { key, column: -1, whole: undefined, members, texts: new Map() };
       placed.push({ group, span: findLast(buffer, start, end, key), members });
     }
   }
@@ -128,6 +129,67 @@ function splice(buffer: Buffer, span: Span, members: readonly Member[], edits: E
   edits.push({ at: close, until: close, text: parts.length === 1 ? parts[0]! : Buffer.concat(parts) });
 }
 
+/**
+ * The usual case of `merge`, without its lists: the only group's members go into the object at `from..to` of the record, nothing is
+ * moved. Answers false, having written nothing, where the value there is no object.
+ */
+export function mergeInto(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+  group: Group,
+  writer: ByteWriter,
+  extra?: Buffer,
+): boolean {
+  if (buffer[from] !== 0x7b || group.members.length > MASK_BITS) return false;
+  const text = textFor(group, present(buffer, from, to, group.members));
+  const inner = to - 1;
+  const close = closingBrace(buffer, end);
+  writer.ensure(close - start + text.length + (extra?.length ?? 0) + 2);
+  const into = writer.buffer;
+  let at = writer.length;
+  at += buffer.copy(into, at, start, inner);
+  if (text.length > 0) at += text.copy(into, at, isEmpty(buffer, inner) ? 1 : 0);
+  at += buffer.copy(into, at, inner, close);
+  if (extra !== undefined && extra.length > 0) {
+    into[at++] = 0x2c;
+    at += extra.copy(into, at);
+  }
+  into[at++] = 0x7d;
+  writer.length = at;
+  return true;
+}
+
+const MASK_BITS = 20;
+
+/** `,"a":1,"b":2` of the members whose bits are not set. */
+function textFor({ members, texts }: Group, mask: number): Buffer {
+  let text = texts.get(mask);
+  if (text === undefined) {
+    const missing = members.filter((_, i) => (mask & (1 << i)) === 0);
+    text = Buffer.concat(missing.flatMap((m) => [COMMA, m.text]));
+    texts.set(mask, text);
+  }
+  return text;
+}
+
+/** A bit for each of the members whose name the object has. */
+function present(buffer: Buffer, start: number, end: number, members: readonly Member[]): number {
+  const view = viewOf(buffer);
+  let mask = 0;
+  let p = skipSpace(buffer, start + 1);
+  while (buffer[p] === 0x22) {
+    const value = skipKey(buffer, view, p, end);
+    const { keyEnd } = lexed;
+    for (let i = 0; i < members.length; i++) if (sameName(buffer, p, keyEnd, members[i]!)) mask |= 1 << i;
+    p = skipSpace(buffer, skipValue(buffer, view, value, end));
+    if (buffer[p] === 0x2c) p = skipSpace(buffer, p + 1);
+  }
+  return mask;
+}
+
 /** The members whose names the object does not have. */
 function without(buffer: Buffer, object: Span, members: readonly Member[]): readonly Member[] {
   let missing: readonly Member[] = members;
@@ -187,8 +249,13 @@ function findLast(buffer: Buffer, start: number, end: number, key: string): Span
 
 /** Whether the key at `start..end` (with its quotes) says the member's name, however it is escaped. */
 function sameName(buffer: Buffer, start: number, end: number, { name, raw }: Member): boolean {
+  if (raw.length === end - start - 2) {
+    let i = 0;
+    while (i < raw.length && raw[i] === buffer[start + 1 + i]) i++;
+    if (i === raw.length) return true;
+  }
   for (let at = start; at < end; at++) if (buffer[at] === 0x5c) return decodeString(buffer, start, end) === name;
-  return raw.length === end - start - 2 && buffer.compare(raw, 0, raw.length, start + 1, end - 1) === 0;
+  return false;
 }
 
 function skipSpace(buffer: Buffer, at: number): number {
