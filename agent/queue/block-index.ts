@@ -26,6 +26,16 @@ export class BlockIndex {
     this.times[i] = time;
   }
 
+  /** Puts what is missing before entry `at`. */
+  insert(at: number, seq: number, count: number, bytes: number, tag: number, time: number): void {
+    this.push(seq, 0, 0, count, bytes, tag, time);
+    for (const column of [this.seqs, this.pages, this.sizes, this.counts, this.bytes, this.tags, this.times]) {
+      const value = column[this.length - 1]!;
+      column.copyWithin(at + 1, at, this.length - 1);
+      column[at] = value;
+    }
+  }
+
   /** The first entry at or after `seq`; `length` where there is none. */
   find(seq: number): number {
     let low = 0;

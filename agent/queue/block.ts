@@ -14,7 +14,7 @@ import {
   payloadStart,
   sealBlockHeader,
 } from "./segment.ts";
-import type { Delta, TotalsRow } from "./state.ts";
+import type { Delta, TotalsRows } from "./state.ts";
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -47,13 +47,13 @@ export interface BatchMeta {
   /** Of this block: read, created, filtered. */
   readonly counts: readonly [number, number, number];
   readonly bytes: number;
-  /** Of this tag, with this block. */
-  readonly totals: TotalsRow;
+  /** With this block; its own tag's first. */
+  readonly totals: TotalsRows;
 }
 
 /** Meta of a snapshot. */
 export interface SnapshotMeta {
-  readonly totals: readonly (readonly [string, TotalsRow])[];
+  readonly totals: TotalsRows;
 }
 
 /** What identifies the segment a block goes into. */
@@ -71,6 +71,8 @@ export interface BlockContent {
   readonly time: number;
   readonly durable: number;
   readonly counter: number;
+  /** Where it goes in the file. */
+  readonly page: number;
   readonly meta: object;
   readonly payload: Payload;
 }
@@ -231,7 +233,7 @@ export async function decodePayload(block: Buffer, h: BlockHeader, key: Buffer |
   return payload;
 }
 
-export function encodeMeta(batch: RecordBatch, delta: Delta, totals: TotalsRow): BatchMeta {
+export function encodeMeta(batch: RecordBatch, delta: Delta, totals: TotalsRows): BatchMeta {
   const { source } = batch;
   return {
     tag: batch.tag,

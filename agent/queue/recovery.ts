@@ -85,7 +85,13 @@ async function usable(shared: Shared, opened: readonly Opened[]): Promise<Usable
   for (const one of opened) {
     const begin = one.home && (await firstBlocks(one.file, one.home));
     if (!one.home || !begin) {
-      if (!one.unborn && !one.home) {
+      // The newest may have died while it was made: then no block was ever written to it. (If any was, cursors tell: see `replay`.)
+      if (one === opened.at(-1)) {
+        if (one.size > 0) {
+          const message = `removed ${one.path}, a segment that was never finished`;
+          shared.emit({ is: "notice", level: "info", component: "queue", message });
+        }
+      } else if (!one.unborn && !one.home) {
         await shared.setAside(one.file, one.path, 0, one.size, "no valid header and no valid block");
       }
       await shared.disk.remove(one.path).catch(() => undefined);
@@ -117,9 +123,12 @@ async function firstBlocks(
     first ??= header;
     if (header.type !== BlockType.records) continue;
     const meta = found.meta as BatchMeta;
-    const [read, created, filtered, appended, bytes] = meta.totals;
-    if (!totals.has(meta.tag))
-      totals.set(meta.tag, [read, created, filtered, appended - header.count, bytes - meta.bytes]);
+    for (const [tag, row] of meta.totals) {
+      const [read, created, filtered, appended, bytes] = row;
+      const own = tag === meta.tag;
+      if (totals.has(tag)) continue;
+      totals.set(tag, own ? [read, created, filtered, appended - header.count, bytes - meta.bytes] : row);
+    }
   }
   return first && { base: first.seq, time: first.time, totals };
 }
@@ -150,6 +159,10 @@ async function replay(
     const items = await collect(file, segment);
     const last = await replaySegment(shared, segment, file, items, state, newest, settled);
     next = Math.max(next, last + 1);
+  }
+  if (settled >= next && next > 1) {
+    const message = `the end of the queue is gone: blocks ${next} to ${settled} were delivered before; sources are read again from there`;
+    shared.emit({ is: "notice", level: "error", component: "queue", message });
   }
   return { state, next: Math.max(next, settled + 1) };
 }
@@ -198,6 +211,8 @@ async function replaySegment(
 ): Promise<number> {
   let durable = newest ? settled : Number.POSITIVE_INFINITY;
   for (const item of items) if (item.is === "block") durable = Math.max(durable, item.header.durable);
+  // A segment without blocks was perhaps never finished: then a gap in it is no damage.
+  const young = newest && !items.some((item) => item.header?.type === BlockType.records);
   const builder = new IndexBuilder(segment.base, segment.totals, shared);
   let end = PAGE;
   for (const [i, item] of items.entries()) {
@@ -208,7 +223,7 @@ async function replaySegment(
         await cutTail(shared, segment, file, item);
         break;
       }
-      if (item.ours || follows || builder.next <= durable) {
+      if (!young && (item.ours || follows || builder.next <= durable)) {
         await shared.setAside(file, segment.path, item.from, item.to, item.reason);
       }
       if (follows) end = item.to;
@@ -225,8 +240,9 @@ async function replaySegment(
   }
   segment.end = end;
   segment.reported = newest;
-  if (newest) segment.index = builder.finish(Number.POSITIVE_INFINITY, new Map(state.totalRows()));
-  return builder.next - 1;
+  const last = newest ? Math.max(builder.next - 1, durable) : builder.next - 1;
+  if (newest) segment.index = builder.finish(last + 1, new Map(state.totalRows()));
+  return last;
 }
 
 /** Whether a sequence number is missing where the gap is. */

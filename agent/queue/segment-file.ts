@@ -156,6 +156,8 @@ export class IndexBuilder {
   readonly index = new BlockIndex();
   /** The sequence number expected next. */
   next: number;
+  /** The last place where sequence numbers are missing: whatever is found to lack was there. */
+  #gap: { at: number; seq: number } | undefined;
   readonly #known: Map<string, TotalsRow> | undefined;
   readonly #shared: Pick<Shared, "tagId">;
   readonly #bad: ReadonlySet<number>;
@@ -174,11 +176,14 @@ export class IndexBuilder {
 
   add(header: BlockHeader, meta: BatchMeta, at: number, length: number): void {
     const { seq, count } = header;
-    const [read, created, filtered, appended, bytes] = meta.totals;
-    const before: TotalsRow = [read, created, filtered, appended - count, bytes - meta.bytes];
-    // Also without a gap right here: one before may have held blocks of another tag than the block behind it.
-    this.#missing(meta.tag, before, header.time);
-    this.#known?.set(meta.tag, meta.totals);
+    // Also without a gap right here: one before may have held blocks of other tags than the block behind it.
+    if (seq > this.next) this.#gap = { at: this.index.length, seq: this.next };
+    for (const [tag, row] of meta.totals) {
+      const [read, created, filtered, appended, bytes] = row;
+      const own = tag === meta.tag;
+      this.#missing(tag, own ? [read, created, filtered, appended - count, bytes - meta.bytes] : row, header.time);
+      this.#known?.set(tag, row);
+    }
     const page = this.#bad.has(seq) ? 0 : at / PAGE;
     this.index.push(seq, page, length / PAGE, count, meta.bytes, this.#shared.tagId(meta.tag), header.time);
     this.next = seq + 1;
@@ -186,7 +191,8 @@ export class IndexBuilder {
 
   /** The index, with what is missing at the end. */
   finish(limit: number, following: ReadonlyMap<string, TotalsRow> | undefined): BlockIndex {
-    if (this.next < limit) for (const [tag, row] of following ?? []) this.#missing(tag, row, 0);
+    if (this.next < limit) this.#gap ??= { at: this.index.length, seq: this.next };
+    if (this.#gap) for (const [tag, row] of following ?? []) this.#missing(tag, row, 0);
     return this.index;
   }
 
@@ -196,7 +202,8 @@ export class IndexBuilder {
     const records = expected[3] - (known?.[3] ?? 0);
     if (records > 0) {
       const bytes = Math.max(0, expected[4] - (known?.[4] ?? 0));
-      this.index.push(this.next, 0, 0, records, bytes, this.#shared.tagId(tag), time);
+      const { at, seq } = this.#gap ?? { at: this.index.length, seq: this.next };
+      this.index.insert(at, seq, records, bytes, this.#shared.tagId(tag), time);
     }
     this.#known.set(tag, expected);
   }

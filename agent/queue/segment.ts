@@ -32,7 +32,7 @@
  *     80  4  u32 CRC-32 of the payload as stored
  *     84  4  u32 counter of the block in this segment, for the nonces; never used twice
  *     88  4  u32 key id; 0: not encrypted
- *     92  4  zero
+ *     92  4  u32 page of the block in the file, so that a misplaced copy of it is seen
  *     96 16  GCM tag of the meta
  *    112 16  GCM tag of the payload
  *
@@ -92,6 +92,7 @@ export interface BlockHeader {
   readonly payloadCrc: number;
   readonly counter: number;
   readonly keyId: number;
+  readonly page: number;
 }
 
 /** A segment of a version this agent does not know; nothing was touched. */
@@ -164,6 +165,7 @@ export function encodeBlockHeader(into: Buffer, h: BlockHeader): void {
   into.writeUInt32LE(h.payloadCrc, 80);
   into.writeUInt32LE(h.counter, 84);
   into.writeUInt32LE(h.keyId, 88);
+  into.writeUInt32LE(h.page, 92);
 }
 
 /** Puts the CRC over header and stored meta, which must stand behind each other in `block`. */
@@ -190,6 +192,7 @@ export function decodeBlockHeader(page: Buffer): BlockHeader | undefined {
     payloadCrc: page.readUInt32LE(80),
     counter: page.readUInt32LE(84),
     keyId: page.readUInt32LE(88),
+    page: page.readUInt32LE(92),
   };
   const sane =
     h.metaLength <= MAX_META &&

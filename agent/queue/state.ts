@@ -18,6 +18,11 @@ export interface Delta {
 /** Cumulative numbers of a tag, as `BatchMeta` and `SnapshotMeta` store them. */
 export type TotalsRow = [read: number, created: number, filtered: number, appended: number, bytes: number];
 
+export type TotalsRows = readonly (readonly [tag: string, row: TotalsRow])[];
+
+/** So many tags have their totals in every block; with more, a damaged block's loss may be known only at the next block of its tag. */
+const FEW_TAGS = 16;
+
 export class Totals implements TagTotals {
   read = 0;
   created = 0;
@@ -40,20 +45,24 @@ export class QueueState {
   readonly states = new Map<string, Map<string, Uint8Array>>();
   readonly totals = new Map<string, Totals>();
 
-  /** The tag's totals as they will be after this block. */
-  after(delta: Delta): TotalsRow {
+  /** Totals as they will be after this block: of its own tag, and of all others while they are few. */
+  after(delta: Delta): TotalsRows {
     const now = this.totals.get(delta.tag)?.row() ?? [0, 0, 0, 0, 0];
-    return [
+    const own: TotalsRow = [
       now[0] + delta.read,
       now[1] + delta.created,
       now[2] + delta.filtered,
       now[3] + delta.records,
       now[4] + delta.bytes,
     ];
+    const rows: [string, TotalsRow][] = [[delta.tag, own]];
+    if (this.totals.size > FEW_TAGS) return rows;
+    for (const [tag, totals] of this.totals) if (tag !== delta.tag) rows.push([tag, totals.row()]);
+    return rows;
   }
 
-  /** Takes a block in; `row` is what its header says of the tag's totals. */
-  apply(delta: Pick<Delta, "tag" | "input" | "positions" | "states">, row: Readonly<TotalsRow>): void {
+  /** Takes a block in; `rows` is what it says of totals. */
+  apply(delta: Pick<Delta, "input" | "positions" | "states">, rows: TotalsRows): void {
     if (delta.positions.length > 0) {
       const ofInput = entry(this.positions, delta.input, () => new Map<string, string>());
       for (const [key, value] of delta.positions) {
@@ -64,7 +73,7 @@ export class QueueState {
     for (const [filter, group, state] of delta.states) {
       entry(this.states, filter, () => new Map<string, Uint8Array>()).set(group, state);
     }
-    entry(this.totals, delta.tag, () => new Totals()).set(row);
+    this.restoreTotals(rows);
   }
 
   /** Everything but the totals, as a snapshot stores it. */
@@ -88,7 +97,7 @@ export class QueueState {
     }
   }
 
-  restoreTotals(rows: readonly (readonly [string, TotalsRow])[]): void {
+  restoreTotals(rows: TotalsRows): void {
     for (const [tag, row] of rows) entry(this.totals, tag, () => new Totals()).set(row);
   }
 

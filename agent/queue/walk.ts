@@ -93,7 +93,7 @@ export async function* walk(
     const header = decodeBlockHeader(page);
     const ours = page.length >= BLOCK_HEADER && page.subarray(8, 24).equals(home.salt);
     const block = header && ours ? await window.read(at, BLOCK_HEADER + header.metaLength) : undefined;
-    if (!header || !block || header.number !== home.number || !blockHeaderIntact(block, header, home.seed)) {
+    if (!header || !block || !isHere(header, home, at) || !blockHeaderIntact(block, header, home.seed)) {
       if (gapFrom < 0) gapFrom = at;
       gapOurs ||= ours;
       at += PAGE;
@@ -115,6 +115,10 @@ export async function* walk(
     if (header.type === BlockType.records && header.seq + 1 >= options.limit) return;
   }
   if (gapFrom >= 0) yield gap(size);
+}
+
+function isHere(header: BlockHeader, home: BlockHome, at: number): boolean {
+  return header.number === home.number && header.page === at / PAGE;
 }
 
 async function open(

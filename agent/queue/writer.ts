@@ -41,7 +41,7 @@ interface Pending {
   readonly time: number;
   readonly batch: RecordBatch;
   readonly delta: Delta;
-  readonly row: TotalsRow;
+  readonly rows: TotalsRows;
 }
 
 interface Active {
@@ -160,11 +160,11 @@ export class Writer {
       time: this.#options.clock.now(),
       batch,
       delta,
-      row: log.state.after(delta),
+      rows: log.state.after(delta),
     };
     await this.#write(active, entry);
     log.next = entry.seq + 1;
-    log.state.apply(delta, entry.row);
+    log.state.apply(delta, entry.rows);
     this.#pending.push(entry);
     this.#pendingBytes += weight(batch);
     if (batch.count > 0) log.keep({ seq: entry.seq, batch, time: entry.time });
@@ -174,7 +174,7 @@ export class Writer {
   /** Puts the entry behind the active segment's last block. When it fails nothing has changed but bytes beyond the end. */
   async #write(active: Active, entry: Pending): Promise<void> {
     const { segment, file, index } = active;
-    const { batch, delta, row } = entry;
+    const { batch, delta, rows } = entry;
     const block = await encodeBlock(
       segment.home,
       {
@@ -183,7 +183,8 @@ export class Writer {
         time: entry.time,
         durable: this.#log.durable,
         counter: active.counter++,
-        meta: encodeMeta(batch, delta, row),
+        page: segment.end / PAGE,
+        meta: encodeMeta(batch, delta, rows),
         payload: encodePayload(batch, this.#scratch),
       },
       this.#options.zstd,
@@ -219,7 +220,7 @@ export class Writer {
     let count = 0;
     for (const entry of this.#pending) {
       if (entry.seq > upTo) break;
-      this.#durableState.apply(entry.delta, entry.row);
+      this.#durableState.apply(entry.delta, entry.rows);
       this.#pendingBytes -= weight(entry.batch);
       count++;
     }
@@ -316,7 +317,8 @@ export class Writer {
       // Twice, so that no single damage costs the positions.
       for (const counter of [1, 2]) {
         const payload = { ...emptyPayload, parts: [json], length: json.length };
-        const content = { type: BlockType.snapshot, seq: base, time, durable: base - 1, counter, meta, payload };
+        const page = end / PAGE;
+        const content = { type: BlockType.snapshot, seq: base, time, durable: base - 1, counter, page, meta, payload };
         const block = await encodeBlock(home, content, this.#options.zstd);
         parts.push(...block.parts);
         end += block.length;
@@ -379,6 +381,7 @@ export class Writer {
       time: this.#options.clock.now(),
       durable: this.#log.durable,
       counter: active.counter++,
+      page: segment.end / PAGE,
       meta: { totals: this.#durableState.totalRows() } satisfies SnapshotMeta,
       payload: { ...emptyPayload, parts: [json], length: json.length },
     };
