@@ -41,7 +41,11 @@ export class Closing {
     await this.#load();
     const known = this.#open.has(path);
     if (known || made) this.#open.set(path, this.#parts.clock.monotonic());
-    if (!known && made) await this.#save();
+    if (known || !made) return;
+    await this.#save().catch((error) => {
+      this.#open.delete(path);
+      throw error;
+    });
   }
 
   /** `path` was renamed to `closed`. */

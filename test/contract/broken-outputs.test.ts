@@ -8,8 +8,9 @@ import type { Failure, Output, WriteResult } from "../../agent/api/output.ts";
 import { type AnyOutputDefinition, defineOutput } from "../../agent/api/plugin.ts";
 import { Encoder } from "../../outputs/shared/encode.ts";
 import { ByteWriter } from "../../outputs/shared/writer.ts";
+import { type Harness, type Mode, REFUSED } from "./harness.ts";
 import { outputContract, runScenario } from "./output-contract.ts";
-import { type Harness, type Mode, REFUSED, scenarios } from "./scenarios.ts";
+import { scenarios } from "./scenarios.ts";
 
 const TOKEN = "token-0123456789";
 const RETRY_AFTER_MS = 7_000;

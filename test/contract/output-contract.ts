@@ -1,9 +1,10 @@
 import { afterEach, describe, test } from "vitest";
 import type { AnyOutputDefinition } from "../../agent/api/plugin.ts";
+import type { Harness, Scenario } from "./harness.ts";
 import { TestLane } from "./lane.ts";
-import { type Harness, type Scenario, scenarios } from "./scenarios.ts";
+import { scenarios } from "./scenarios.ts";
 
-export { type Harness, type Mode, REFUSED } from "./scenarios.ts";
+export { type Harness, type Mode, REFUSED } from "./harness.ts";
 
 export interface ContractSettings {
   /** Scenarios and modes this destination cannot do, each with the reason; shown in the report. */
