@@ -22,8 +22,6 @@ const STAMP_HEAD = Buffer.from(`"${STAMP}":"`);
 const TIME_FROM_MEMBER = Buffer.from(`"${TIME_FROM}":"agent"`);
 /** The head, 35 bytes of a strict stamp, a quote, a comma and the other member. */
 const EXTRA_LIMIT = STAMP_HEAD.length + 35 + 2 + TIME_FROM_MEMBER.length;
-/** `"}}` and a newline. */
-const ACTION_TAIL = Buffer.from('"}}\n');
 
 export interface BodyOptions {
   /** Index or data stream of a record with this time (milliseconds). Asked for every record: it should remember. */
@@ -40,7 +38,8 @@ export class BodyBuilder {
   readonly #encoder: Encoder;
   readonly #stampColumn: number;
   readonly #fromColumn: number;
-  readonly #extra = Buffer.alloc(EXTRA_LIMIT);
+  /** Begins with `"@timestamp":"`, always. */
+  readonly #extra = Buffer.concat([STAMP_HEAD], EXTRA_LIMIT);
   /** Views of `#extra` by length, so that no record makes a new one. */
   readonly #extras: Buffer[];
   // The action line up to the offset, for as long as index and source stay the same.
@@ -108,11 +107,17 @@ export class BodyBuilder {
       this.#head = Buffer.from(`{"create":{"_index":${JSON.stringify(target)},"_id":"${id}`);
     }
     const head = this.#head;
-    writer.ensure(head.length + 24);
+    writer.ensure(head.length + 32);
     head.copy(writer.buffer, writer.length);
     writer.length = writeDigits(writer.buffer, writer.length + head.length, batch.offsets[index]!);
     if (batch.kind !== "") writer.utf8(JSON.stringify(`-${batch.kind}`).slice(1, -1));
-    writer.bytes(ACTION_TAIL);
+    writer.ensure(4);
+    const { buffer, length } = writer;
+    buffer[length] = 0x22; // "
+    buffer[length + 1] = 0x7d; // }
+    buffer[length + 2] = 0x7d;
+    buffer[length + 3] = NEWLINE;
+    writer.length = length + 4;
   }
 
   /** The entry's time, where date_nanos can hold it. A time without a zone is none: nobody knows when it was. */
@@ -132,18 +137,17 @@ export class BodyBuilder {
     const row = index * spans.width;
     const hasStamp = (added & ADDED_STAMP) !== 0 || spans.starts[row + this.#stampColumn] !== 0;
     if (own && hasStamp) return undefined;
+    const noFrom = own || (added & ADDED_FROM) !== 0 || spans.starts[row + this.#fromColumn] !== 0;
+    if (hasStamp) return noFrom ? undefined : TIME_FROM_MEMBER;
     const extra = this.#extra;
-    let at = 0;
-    if (!hasStamp) {
-      at = STAMP_HEAD.copy(extra);
-      at = own ? copyTime(batch.buffer, own, extra, at) : writeTime(batch.readTime, 0, extra, at);
-      extra[at++] = 0x22;
-    }
-    if (!own && (added & ADDED_FROM) === 0 && spans.starts[row + this.#fromColumn] === 0) {
-      if (at > 0) extra[at++] = 0x2c;
+    let at = STAMP_HEAD.length;
+    at = own ? copyTime(batch.buffer, own, extra, at) : writeTime(batch.readTime, 0, extra, at);
+    extra[at++] = 0x22;
+    if (!noFrom) {
+      extra[at++] = 0x2c;
       at += TIME_FROM_MEMBER.copy(extra, at);
     }
-    return at === 0 ? undefined : this.#extras[at];
+    return this.#extras[at];
   }
 }
 

@@ -76,7 +76,6 @@ export class ElasticsearchClient {
       }
       // A node that takes requests and never answers ends as an abort, after which the client would go on using it.
       if (signal.aborted) {
-        // The error holds a copy of the connection.
         const node = client.connectionPool.connections.find(({ id }) => id === failed?.meta.connection?.id);
         if (node) client.connectionPool.markDead(node);
       }
@@ -109,6 +108,9 @@ export class ElasticsearchClient {
       // Round robin over the nodes that live; the others are tried again after a minute.
       ConnectionPool: elastic.ClusterConnectionPool,
       Serializer: TextSerializer,
+      // Redaction walks through every byte of the body that an error refers to: a second of CPU per megabyte. No error of the client
+      // leaves this file; what is thrown on has its message alone.
+      redaction: { type: "off" },
       resurrectStrategy: "optimistic",
       // The lane retries; here a request only goes on to the nodes that are left, without waiting.
       maxRetries: url.length - 1,

@@ -16,8 +16,10 @@ export function fitsNanos(ms: number): boolean {
 /** Writes the time as the entry has it, where that is strict enough, else anew; returns where it ends. */
 export function copyTime(buffer: Buffer, time: EntryTime, to: Buffer, at: number): number {
   const { start, end, ms, nanos } = time;
-  const text = buffer[start] === QUOTE && isStrictStamp(buffer, start + 1, end - 1);
-  return text ? at + buffer.copy(to, at, start + 1, end - 1) : writeTime(ms, nanos, to, at);
+  if (buffer[start] !== QUOTE || !isStrictStamp(buffer, start + 1, end - 1)) return writeTime(ms, nanos, to, at);
+  // By hand: a native copy of so few bytes costs more.
+  for (let from = start + 1; from < end - 1; from++) to[at++] = buffer[from]!;
+  return at;
 }
 
 /** `2026-02-01T09:00:17.123Z`, with nine digits where there are nanoseconds below the millisecond. */
