@@ -111,6 +111,9 @@ export function checkOptions(options: ElasticsearchOptions): { errors: OptionPro
       });
     }
   }
+  if (options.setup && options.data_stream === undefined && /^%[A-Za-z]/.test(template)) {
+    error(["index"], "must begin with a name, not a date: the template that `setup` makes would fit every index");
+  }
   const stream = options.data_stream === undefined ? undefined : indexNameProblem(options.data_stream);
   if (stream !== undefined) error(["data_stream"], stream);
 

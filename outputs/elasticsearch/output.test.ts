@@ -392,6 +392,7 @@ test.each([
   [{ url: "http://h", index: "Audit-%Y" }, "lower case"],
   [{ url: "http://h", index: "_audit" }, "must not start"],
   [{ url: "http://h", index: "a b" }, "must not contain"],
+  [{ url: "http://h", index: "%Y.%m.%d", setup: true }, "must begin with a name"],
   [{ url: "http://h", index: "a", data_stream: "b" }, "together with `index`"],
   [{ url: "http://h", username: "u" }, "is needed too"],
   [{ url: "http://h", api_key: "k", bearer: "b" }, "only one of"],
