@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { readSealed } from "./sealed-file.ts";
@@ -40,7 +41,7 @@ it.each(["", KEY])(
     const run = (until?: number) =>
       spawn(
         process.execPath,
-        [join(import.meta.dirname, "kill-child.ts"), home, key, ...(until ? [String(until)] : [])],
+        [fileURLToPath(new URL("./kill-child.ts", import.meta.url)), home, key, ...(until ? [String(until)] : [])],
         {
           stdio: ["ignore", "pipe", "inherit"],
         },

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -305,6 +306,59 @@ describe("any entry, any additions", () => {
         },
       ),
       { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("any bytes", () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      '{"a":1}',
+      '{"metadata":',
+      "{}",
+      "null",
+      '"',
+      "\\",
+      "}",
+      "{",
+      ",",
+      ":",
+      "\n",
+      "\r",
+      " ",
+      "NaN",
+      "\u2028",
+      "\\ud800",
+    ),
+    fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
+    fc.string({ unit: "binary" }),
+  );
+  const record = fc
+    .array(piece, { maxLength: 8 })
+    .map((pieces) => Buffer.concat(pieces.map((p) => Buffer.from(p as string))));
+
+  it("come out as one line of JSON that says what they were", () => {
+    fc.assert(
+      fc.property(
+        fc.array(record, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom(0, RecordFlag.plain, RecordFlag.cut),
+        (records, flag) => {
+          const additions = [add("metadata.env", "prod")];
+          const cuts = new Map(records.map((r, i) => [i, { length: r.length + 5, sha256: "0".repeat(64) }]));
+          const batch = batchOf(records, { additions, flags: new Uint8Array(records.length).fill(flag), cuts });
+          const { bytes } = encodeAll(batch);
+          records.forEach((bytesBefore, i) => {
+            expect(isUtf8(bytes[i]!)).toBe(true);
+            const parsed = JSON.parse(bytes[i]!.toString());
+            if (flag === 0 && parsed.parse_error === undefined) return;
+            if (flag === RecordFlag.cut)
+              expect(parsed).toMatchObject({ truncated: true, original_length: bytesBefore.length + 5 });
+            else if (isUtf8(bytesBefore)) expect(parsed.message).toBe(bytesBefore.toString());
+            else expect(parsed.message_base64).toBe(bytesBefore.toString("base64"));
+          });
+        },
+      ),
+      { numRuns: 3_000 },
     );
   });
 });

@@ -4,7 +4,7 @@ import type { Harness, Scenario } from "./harness.ts";
 import { TestLane } from "./lane.ts";
 import { scenarios } from "./scenarios.ts";
 
-export { type Harness, type Mode, REFUSED } from "./harness.ts";
+export { type Harness, REFUSED } from "./harness.ts";
 
 export interface ContractSettings {
   /** Scenarios and modes this destination cannot do, each with the reason; shown in the report. */
