@@ -157,7 +157,10 @@ export async function encodeBlock(
   let { parts, length } = payload;
   let flags = payload.flags;
   if (zstd && length > 0) {
-    const packed = await compress(Buffer.concat(parts), { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+    const packed = await compress(Buffer.concat(parts), {
+      params: { [constants.ZSTD_c_compressionLevel]: 1 },
+      chunkSize: alignTo(length, 64 * 1024),
+    });
     if (packed.length < length) {
       [parts, length] = [[packed], packed.length];
       flags |= BlockFlag.zstd;
@@ -227,7 +230,11 @@ export async function decodePayload(block: Buffer, h: BlockHeader, key: Buffer |
     payload = unseal(need(key), h.counter, Part.payload, payload, payloadAad(block), block.subarray(112, 128));
   }
   if (h.flags & BlockFlag.zstd) {
-    payload = await decompress(payload, { maxOutputLength: Math.max(h.rawLength, 1) });
+    payload = await decompress(payload, {
+      maxOutputLength: Math.max(h.rawLength, 1),
+      // One piece instead of many.
+      chunkSize: Math.max(h.rawLength, 64),
+    });
   }
   if (payload.length !== h.rawLength) throw new Error("payload length mismatch");
   return payload;

@@ -57,9 +57,13 @@ export class Diskwait {
       component: "queue",
       message: `the disk takes writes again after ${ms} ms`,
     });
+    void this.restoreReserve();
+  }
+
+  /** Takes the reserve back once there is room again; cheap enough to be called at every turnover. */
+  async restoreReserve(): Promise<void> {
     if (!this.#gaveReserve) return;
-    this.#gaveReserve = false;
-    void this.#options.reserve?.restore().catch(() => false);
+    if (await this.#options.reserve?.restore().catch(() => false)) this.#gaveReserve = false;
   }
 
   close(): void {

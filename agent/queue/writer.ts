@@ -22,7 +22,7 @@ import { Mutex } from "./mutex.ts";
 import { BlockType, encodeSegmentHeader, PAGE, seedOf, segmentName } from "./segment.ts";
 import { Segment } from "./segment-file.ts";
 import type { Space } from "./space.ts";
-import type { Delta, QueueState, TotalsRow } from "./state.ts";
+import type { Delta, QueueState, TotalsRows } from "./state.ts";
 import type { AppendExtra } from "./types.ts";
 
 export interface WriterOptions {
@@ -276,6 +276,7 @@ export class Writer {
     await this.#replace(fresh, base);
     this.#suspect = undefined;
     this.#advance(log.next - 1);
+    void this.#diskWait.restoreReserve();
     await log.release();
     return fresh;
   }

@@ -51,6 +51,7 @@ export async function openDataDir(path: string, options: DataDirOptions): Promis
   const directory = resolve(path);
   await prepare(disk, directory, options.emit);
   const lock = await lockDirectory(disk, directory);
+  await chmod(join(directory, "lock"), 0o600).catch(() => undefined);
   try {
     const identity = await loadIdentity(disk, directory, options);
     const reserve = openReserve(disk, join(directory, "reserve"), options.reserveBytes ?? 4 * 1024 * 1024);

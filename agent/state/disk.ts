@@ -1,6 +1,6 @@
 /** The few file operations everything durable is built of, as an interface so that tests can make each of them fail. */
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export interface DiskFile {
@@ -27,6 +27,8 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** Makes creations, renames and removals in the directory survive a power cut. */
   syncDirectory(directory: string): Promise<void>;
+  /** Bytes this process may still write to the directory's file system. */
+  freeBytes(directory: string): Promise<number>;
 }
 
 const FLAGS: Record<OpenMode, number> = {
@@ -105,6 +107,10 @@ export const realDisk: Disk = {
     } finally {
       await handle.close();
     }
+  },
+  async freeBytes(directory) {
+    const { bavail, bsize } = await statfs(directory);
+    return bavail * bsize;
   },
 };
 

@@ -2,8 +2,11 @@
  * A file that only takes up room. When the disk is full it is given up, so that what must still be written (a segment's turnover,
  * dead letters) finds some; it is made again once there is room.
  */
+import { dirname } from "node:path";
 import { type Disk, errorCode } from "./disk.ts";
 
+/** It comes back only where that leaves as much again three times over: it must not take the room it just gave. */
+const ELBOW_ROOM = 4;
 const CHUNK = Buffer.alloc(256 * 1024);
 
 export interface Reserve {
@@ -50,6 +53,7 @@ async function sizeOf(disk: Disk, path: string): Promise<number> {
 async function fill(disk: Disk, path: string, bytes: number): Promise<boolean> {
   if ((await sizeOf(disk, path)) >= bytes) return true;
   try {
+    if ((await disk.freeBytes(dirname(path))) < ELBOW_ROOM * bytes) return false;
     await disk.remove(path);
     const file = await disk.open(path, "create");
     try {
