@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { AgentProcess } from "./harness/agent.ts";
+import { AgentProcess, runOnce } from "./harness/agent.ts";
 import { Workspace } from "./harness/workspace.ts";
 
 const CONFIG = `service: { data_dir: data, log_format: json }
@@ -34,5 +34,13 @@ test("after kill -9 the data directory is free again", async () => {
   await first.kill();
   const second = AgentProcess.run(config, "--once");
   expect((await second.exited).code).toBe(0);
+  expect(await workspace.allLines("archive")).toHaveLength(1);
+});
+
+test("run --once again with nothing new: ends, and ships nothing twice", async () => {
+  const workspace = new Workspace();
+  const config = await workspace.write("pipeline.yaml", CONFIG);
+  await workspace.write("logs/a.jsonl", '{"event":"session.start"}\n');
+  for (let i = 0; i < 3; i++) await runOnce(config);
   expect(await workspace.allLines("archive")).toHaveLength(1);
 });
