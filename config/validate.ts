@@ -1,36 +1,25 @@
 /** The parsed document against the schemas of the service and of every plugin it names. Collects all problems before it gives up. */
 import { z } from "zod";
-import {
-  type OutputOptions,
-  outputOptions,
-  type ResolvedConfig,
-  type ResolvedFilter,
-  type ResolvedInput,
-  type ResolvedOutput,
-  type ServiceOptions,
-  serviceOptions,
-} from "../agent/api/config.ts";
+import { outputOptions, type ResolvedConfig, type ServiceOptions, serviceOptions } from "../agent/api/config.ts";
 import type { Registries } from "../agent/api/plugin.ts";
 import { checkEncryption, checkFlow } from "./checks.ts";
 import type { Parsed } from "./document.ts";
 import { baseOf, type Kind } from "./entries.ts";
 import { explain, type Finding } from "./explain.ts";
 import type { LoadedConfig, Place } from "./load.ts";
+import {
+  type AnyDefinition,
+  type Entry,
+  inOrder,
+  pick,
+  resolvedFilter,
+  resolvedInput,
+  resolvedOutput,
+  withoutCredentials,
+} from "./part.ts";
 import { formatPath, type Path, type Problem } from "./problems.ts";
 import { isRecord, shape } from "./shape.ts";
 import { didYouMean } from "./suggest.ts";
-
-type AnyDefinition = Registries[keyof Registries][number];
-
-/** A validated part, before it is known which of the three kinds it is. */
-interface Entry {
-  readonly definition: AnyDefinition;
-  readonly path: Path;
-  readonly alias: string;
-  readonly base: { readonly tag?: string | undefined; readonly match?: string | string[] };
-  readonly options: Record<string, unknown>;
-  readonly common: OutputOptions | undefined;
-}
 
 export interface Validated {
   readonly errors: readonly Problem[];
@@ -289,49 +278,4 @@ class Validation {
   #isOff(path: Path): boolean {
     return this.#off.some((off) => off.every((part, index) => path[index] === part) && path[off.length] !== "enabled");
   }
-}
-
-function resolvedInput({ definition, alias, base, options }: Entry): ResolvedInput {
-  return { definition: definition as ResolvedInput["definition"], alias, tag: base.tag ?? alias, options };
-}
-
-function resolvedFilter({ definition, alias, base, options }: Entry): ResolvedFilter {
-  return { definition: definition as ResolvedFilter["definition"], alias, match: listOf(base.match), options };
-}
-
-function resolvedOutput({ definition, alias, base, options, common }: Entry): ResolvedOutput {
-  return {
-    definition: definition as ResolvedOutput["definition"],
-    alias,
-    match: listOf(base.match),
-    options,
-    common: common!,
-  };
-}
-
-function listOf(match: string | string[] | undefined): readonly string[] {
-  return match === undefined ? ["*"] : Array.isArray(match) ? match : [match];
-}
-
-function pick(value: Record<string, unknown>, keys: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([key]) => Object.hasOwn(keys, key)));
-}
-
-function inOrder(problems: readonly Problem[]): Problem[] {
-  const seen = new Set<string>();
-  const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
-  return sorted.filter((p) => {
-    const key = JSON.stringify(p);
-    return !seen.has(key) && seen.add(key);
-  });
-}
-
-function withoutCredentials(value: string): string {
-  if (!URL.canParse(value)) return value;
-  const url = new URL(value);
-  if (url.username === "" && url.password === "" && url.search === "") return value;
-  url.username = "";
-  url.password = "";
-  url.search = "";
-  return url.href;
 }

@@ -180,6 +180,8 @@ describe("run", () => {
       err += text;
     });
     await expect.poll(() => existsSync(join(dir, "archive", "2026.jsonl")), { timeout: 15_000 }).toBe(true);
+    // As under npm: the terminal sends it, and npm passes it on.
+    agent.kill("SIGINT");
     agent.kill("SIGINT");
     const [code] = (await once(agent, "exit")) as [number];
     expect(err).toContain("delivered 1");

@@ -116,9 +116,12 @@ function aliases(parts: readonly { readonly alias: string }[]): string {
 /** The first signal stops in good order; the second ends at once, which loses nothing either: the queue is crash-safe. */
 function listenForSignals(say: (message: string) => void): { readonly asked: Promise<void>; close(): void } {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
-  let count = 0;
+  let first: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (++count > 1) process.exit(EXIT.failed);
+    const now = systemClock.monotonic();
+    if (first !== undefined && now - first < SAME_SIGNAL_MS) return;
+    if (first !== undefined) process.exit(EXIT.failed);
+    first = now;
     say(`${signal}: stopping; once more to stop at once`);
     resolve();
   };
@@ -141,6 +144,8 @@ function keepAwake(): { release(): void } {
   return { release: () => clearTimeout(timer) };
 }
 
+// Ctrl-C under npm arrives twice: from the terminal, and passed on by npm.
+const SAME_SIGNAL_MS = 500;
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 // A data directory that is busy or unusable, or an address that is taken, is for the operator to set right.
