@@ -150,7 +150,7 @@ class LetterBox implements DeadLetters {
   readonly #mutex = new Mutex();
   #number: number;
   /** The file of this run that is written now. */
-  #current: { kept: Kept; file: DiskFile } | undefined;
+  #current: { kept: Kept; file: DiskFile; begun: number } | undefined;
   #recent: Recent | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -186,6 +186,7 @@ class LetterBox implements DeadLetters {
       this.#recent ??= await this.#recall();
       const fresh = letters.filter((letter) => !this.#recent!.has(keyOf(letter)));
       if (fresh.length === 0) return;
+      await this.expire();
       const bytes = encodeLetters(fresh, this.#keys, this.#options.clock.now());
       await this.#makeRoom(bytes.length);
       try {
@@ -196,7 +197,6 @@ class LetterBox implements DeadLetters {
         await this.#write(bytes, fresh.length);
       }
       for (const letter of fresh) this.#recent.add(keyOf(letter));
-      await this.expire();
     });
   }
 
@@ -241,8 +241,14 @@ class LetterBox implements DeadLetters {
 
   async #fileFor(bytes: number): Promise<{ kept: Kept; file: DiskFile }> {
     const most = Math.min(MAX_FILE, this.#options.maxBytes / 8);
-    if (this.#current && this.#current.kept.bytes > 0 && this.#current.kept.bytes + bytes > most) await this.#finish();
-    if (this.#current) return this.#current;
+    const now = this.#options.clock.now();
+    const current = this.#current;
+    if (current) {
+      // Files go as a whole, so one may not span too long a time.
+      const full = current.kept.bytes > 0 && current.kept.bytes + bytes > most;
+      if (!full && now - current.begun < this.#options.maxAge / 8) return current;
+      await this.#finish();
+    }
     const path = join(this.#options.dir, `${String(this.#number++).padStart(10, "0")}.jsonl`);
     const file = await this.#disk.open(path, "create");
     try {
@@ -251,9 +257,9 @@ class LetterBox implements DeadLetters {
       await file.close();
       throw error;
     }
-    const kept: Kept = { path, records: 0, bytes: 0, newest: this.#options.clock.now() };
+    const kept: Kept = { path, records: 0, bytes: 0, newest: now };
     this.#files.push(kept);
-    this.#current = { kept, file };
+    this.#current = { kept, file, begun: now };
     return this.#current;
   }
 
