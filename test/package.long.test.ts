@@ -47,10 +47,8 @@ test("it holds what runs and what people read, and no source, test or secret", (
 
 test("every bundled package is named with its licence", async () => {
   const text = await readFile(join(elsewhere, "node_modules/audit-agent/dist/THIRD-PARTY-LICENSES"), "utf8");
-  const about = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
-    dependencies?: Record<string, string>;
-  };
-  for (const name of Object.keys(about.dependencies ?? {})) expect(text).toMatch(new RegExp(`^${name} \\d`, "m"));
+  const named = [...text.matchAll(/^(@?[\w/.-]+) \d+\.\d+\.\d+\S* \(.+\)$/gm)].map(([, name]) => name);
+  expect(named).toEqual(expect.arrayContaining(["commander", "pino", "yaml", "zod"]));
 });
 
 test("--version, --help", async () => {
