@@ -127,7 +127,7 @@ interface WithConfig {
 }
 
 function configOf({ config }: WithConfig, program: Command): string {
-  return config ?? program.error("error: which configuration? Say --config FILE");
+  return config || program.error("error: which configuration? Say --config FILE");
 }
 
 /** A first word that is no command would be taken for an argument of `run`. */

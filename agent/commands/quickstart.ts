@@ -44,6 +44,7 @@ export async function quickstart(directory: string, flags: RunFlags, context: Co
   context.out(flags.once ? "" : "Waiting for entries; Ctrl-C stops.\n");
   const code = await runPipeline(loaded, flags, context, { quiet: true, watch: progress.watch });
   progress.finish();
+  if (!flags.once && code === EXIT.fine) context.out("Stopped. The next start goes on from here.\n");
   return code;
 }
 
