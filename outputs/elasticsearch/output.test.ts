@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import type { AgentEvent } from "../../agent/api/events.ts";
 import type { Output, WriteResult } from "../../agent/api/output.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
 import { batchOf as anyBatchOf, type BatchSettings, entries } from "../../test/contract/records.ts";
+import { selfSigned } from "../../test/fakes/certificate.ts";
 import { FakeElasticsearch, type FakeOptions } from "../../test/fakes/elasticsearch.ts";
 import definition from "./index.ts";
 
@@ -248,31 +248,13 @@ test("TLS: a private CA, mutual, renewed while it runs; files that are none are 
   const dir = mkdtempSync(join(tmpdir(), "es-tls-"));
   closing.push(() => rmSync(dir, { recursive: true }));
   const file = (name: string) => join(dir, name);
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: dir, stdio: "pipe" });
-  const certificate = (name: string) =>
-    openssl(
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-      "-days",
-      "2",
-      "-subj",
-      `/CN=${name}`,
-      "-addext",
-      "subjectAltName=IP:127.0.0.1,DNS:es.test",
-      "-keyout",
-      `${name}.key`,
-      "-out",
-      `${name}.pem`,
-    );
-  certificate("server");
-  certificate("client");
-  const tls = { key: readFileSync(file("server.key")), cert: readFileSync(file("server.pem")) };
-  const fake = await start({ tls: { ...tls, ca: readFileSync(file("client.pem")), requestCert: true } });
+  const server = selfSigned("es.test");
+  const client = selfSigned("shipper.test");
+  writeFileSync(file("server.pem"), server.cert);
+  writeFileSync(file("client.pem"), client.cert);
+  writeFileSync(file("client.key"), client.key);
+  const fake = await start({ tls: { ...server, ca: client.cert, requestCert: true } });
+  writeFileSync(file("notes.txt"), "certificates go here");
   const good = { ca: file("server.pem"), cert: file("client.pem"), key: file("client.key") };
   const probing = async (options: Record<string, unknown>) =>
     (await output({ url: fake.url, tls: options })).probe(new AbortController().signal);
@@ -281,9 +263,21 @@ test("TLS: a private CA, mutual, renewed while it runs; files that are none are 
   await expect(probing({ ...good, server_name: "other.test" })).rejects.toThrow(/does not match|altnames/);
   await expect(probing({ ca: good.ca })).rejects.toThrow(/certificate required|closed/);
   await expect(probing({ ...good, ca: file("none.pem") })).rejects.toThrow(/tls\.ca: cannot read .*none\.pem: ENOENT/);
-  await expect(probing({ ...good, ca: file("server.key") })).rejects.toThrow();
+  await expect(probing({ ...good, ca: file("notes.txt") })).rejects.toThrow(
+    /tls\.ca: .*notes\.txt is not in PEM format/,
+  );
   await probing({ ...good, server_name: "es.test" });
-  await probing({ ...good, ca: undefined, verify: false });
+  const { ca: _, ...unverified } = good;
+  await probing({ ...unverified, verify: false });
+
+  // Renewed under the same names: the next connection uses the new files.
+  const renewing = await output({ url: fake.url, tls: good });
+  await renewing.probe(new AbortController().signal);
+  writeFileSync(file("server.pem"), selfSigned("es.test").cert);
+  await fake.restart();
+  await expect(renewing.probe(new AbortController().signal)).rejects.toThrow(/self-signed|signature|closed/);
+  writeFileSync(file("server.pem"), server.cert);
+  await renewing.probe(new AbortController().signal);
 });
 
 /** Stops reading a request after so many bytes, and then answers, or never does; `rest` reads on to the end of every connection. */
