@@ -2,6 +2,7 @@
 import type { Source } from "../api/batch.ts";
 import { errorCode, messageOf } from "../state/disk.ts";
 import { decodeBatch, decodeSource } from "./block.ts";
+import type { BlockIndex } from "./block-index.ts";
 import type { CursorFile } from "./cursor.ts";
 import type { Log, LogReader } from "./log.ts";
 import type { Segment } from "./segment-file.ts";
@@ -20,6 +21,7 @@ interface Ahead {
 /** Where a matching entry of the log is. */
 interface Spot {
   readonly segment: Segment;
+  readonly index: BlockIndex;
   readonly i: number;
   readonly seq: number;
 }
@@ -157,7 +159,7 @@ export class Reader implements QueueReader, LogReader {
         const count = index.counts[i]!;
         if (count > 0 && this.#wants(index.tags[i]!) && !(inside && head.index >= count)) {
           if (move && !inside) this.#head = { seq, index: 0 };
-          return { segment, i, seq };
+          return { segment, index, i, seq };
         }
       }
       head = { seq: Math.min(segment.limit, log.durable + 1), index: 0 };
@@ -173,10 +175,10 @@ export class Reader implements QueueReader, LogReader {
 
   /** Undefined where the block is damaged (its index entry says so then) or gone with its segment. */
   async #read(spot: Spot): Promise<Block | undefined> {
-    const { segment, i, seq } = spot;
+    const { segment, index, i, seq } = spot;
     for (let attempt = 1; ; attempt++) {
       try {
-        const { header, meta, payload } = await segment.read(i);
+        const { header, meta, payload } = await segment.read(index, i);
         const block = { seq, batch: decodeBatch(header, meta, payload, this.#source(meta.source)), time: header.time };
         return segment.freed ? undefined : block;
       } catch (error) {
@@ -184,7 +186,7 @@ export class Reader implements QueueReader, LogReader {
         const damaged = error instanceof DamagedBlockError;
         if (!damaged && errorCode(error) === undefined) throw error;
         if (damaged || attempt >= READ_ATTEMPTS) {
-          await segment.giveUp(i, messageOf(error));
+          await segment.giveUp(index, i, messageOf(error));
           return undefined;
         }
       }
@@ -247,7 +249,7 @@ export class Reader implements QueueReader, LogReader {
         const first = seq === place.seq ? place.index : 0;
         if (!isBefore({ seq, index: first }, to)) return undefined;
         const count = index.counts[i]!;
-        if (index.pages[i] !== 0 && first < count && this.#wants(index.tags[i]!)) return { segment, i, seq };
+        if (index.pages[i] !== 0 && first < count && this.#wants(index.tags[i]!)) return { segment, index, i, seq };
       }
       place = { seq: segment.limit, index: 0 };
     }

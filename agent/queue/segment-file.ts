@@ -89,9 +89,8 @@ export class Segment {
     return this.index;
   }
 
-  /** Block `i` of the index. Throws DamagedBlockError, or what the disk says. */
-  async read(i: number): Promise<ReadBlock> {
-    const index = this.index!;
+  /** Block `i` of an index of this segment. Throws DamagedBlockError, or what the disk says. */
+  async read(index: BlockIndex, i: number): Promise<ReadBlock> {
     const [seq, at, length] = [index.seqs[i]!, index.pages[i]! * PAGE, index.sizes[i]! * PAGE];
     const block = await readBlock(await this.#open(), at, length);
     try {
@@ -107,13 +106,15 @@ export class Segment {
   }
 
   /** Gives a block up: its numbers stay in the index, so that its loss can be counted by everyone who meets it. */
-  async giveUp(i: number, reason: string): Promise<void> {
-    const index = this.index;
-    const seq = index?.seqs[i];
-    if (!index || seq === undefined || index.pages[i] === 0 || this.#bad.has(seq)) return;
+  async giveUp(index: BlockIndex, i: number, reason: string): Promise<void> {
+    const seq = index.seqs[i]!;
     const from = index.pages[i]! * PAGE;
+    const known = this.#bad.has(seq);
     this.#bad.add(seq);
     index.pages[i] = 0;
+    // The index may have been read again meanwhile.
+    if (this.index && this.index !== index) this.index.pages[this.index.find(seq)] = 0;
+    if (known || from === 0) return;
     await this.#shared.setAside(await this.#open(), this.path, from, from + index.sizes[i]! * PAGE, reason);
   }
 
