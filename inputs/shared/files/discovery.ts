@@ -19,6 +19,8 @@ const AT_ONCE = 32;
 const ROUND = 512;
 /** Looks that must miss a remembered file before it is gone: a rename can hide from one. */
 const LOOKS = 2;
+/** Under a writer that never rests no two listings may agree. */
+const MOST_LISTINGS = 6;
 
 interface Arrival {
   readonly path: string;
@@ -56,9 +58,9 @@ export class Discovery {
     for (const [directory, code] of listing.failed) this.holder.unreadable(directory, code);
     for (const directory of listing.listed) this.holder.fine(directory);
     this.holder.forgetRefused(new Set(listing.paths), listing.listed);
-    await this.#take(listing, this.#dueInRound());
+    await this.#settle(listing, this.#dueInRound(), undefined);
     this.#looks++;
-    await this.#missing(listing);
+    this.#missing(listing);
     this.#catalog.forgetOld();
     return [...this.#catalog.missing].some((memory) => memory.gone === undefined && memory.missed < LOOKS);
   }
@@ -73,8 +75,9 @@ export class Discovery {
       if (!stat || stat.inode !== known?.inode) directories.add(dirname(path));
       else this.#update(known, stat);
     }
-    for (const directory of directories) await this.#take(await this.#finder.list(directory), paths);
+    for (const directory of directories) await this.#settle(await this.#finder.list(directory), paths, directory);
     await this.identify();
+    if (this.#matcher.wantsListing) await this.#settle(await this.#finder.list(), paths, undefined);
   }
 
   /** Tries to find out who the newcomers are. */
@@ -82,13 +85,13 @@ export class Discovery {
     const newcomers = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
     for (const file of newcomers) {
       if (!this.#catalog.newcomers.has(file)) continue;
+      if (this.#matcher.wantsListing) break;
       try {
         if (!file.isOpen) await this.holder.open(file);
         await file.refresh(this.#now());
         if (!(await this.#matcher.identify(file, this.#catalog.firstStart && this.#looks === 0))) {
-          // What comes after it in its group waits a while, so that order is kept.
-          const matters = file.size > 0 && (file.compressed || file.twinSince !== undefined);
-          if (matters) this.#schedule.expect(file, groupOf(file.path, this.#options.groupBy));
+          if (this.#matcher.soon(file)) this.#schedule.expect(file, groupOf(file.path, this.#options.groupBy));
+          else this.#schedule.remove(file);
           continue;
         }
         this.#schedule.add(file);
@@ -129,8 +132,26 @@ export class Discovery {
     return due;
   }
 
-  /** Takes in a listing: files under known names are only asked about if `due`. */
-  async #take(listing: Listing, due: ReadonlySet<string>): Promise<void> {
+  /**
+   * Takes in listings until two agree: one made while a rotation goes on may lack a file that was there all the time, and then a newer
+   * file would be read before it.
+   */
+  async #settle(first: Listing, due: ReadonlySet<string>, directory: string | undefined): Promise<void> {
+    let listing = first;
+    for (let i = 0; ; i++) {
+      const changed = await this.#take(listing, due);
+      if (!changed) await this.identify();
+      if (!(changed || this.#matcher.wantsListing) || i === MOST_LISTINGS) break;
+      this.#matcher.wantsListing = false;
+      listing = await this.#finder.list(directory);
+      due = this.#catalog.byPath.size <= ROUND * 2 ? new Set(listing.paths) : due;
+    }
+    this.#matcher.wantsListing = false;
+    await this.identify();
+  }
+
+  /** Takes in a listing: files under known names are only asked about if `due`. True when names changed. */
+  async #take(listing: Listing, due: ReadonlySet<string>): Promise<boolean> {
     const ask = listing.paths.filter((path) => !this.#catalog.byPath.has(path) || due.has(path));
     const arrivals: Arrival[] = [];
     for (let i = 0; i < ask.length; i += AT_ONCE) {
@@ -144,9 +165,10 @@ export class Discovery {
     for (const [path] of this.#catalog.byPath) {
       if (listing.listed.has(dirname(path)) && !present.has(path)) this.#loseName(path, nameless);
     }
+    const known = new Set(arrivals.map(({ stat }) => stat.inode).filter((inode) => this.#catalog.byInode.has(inode)));
     for (const arrival of arrivals) await this.#arrive(arrival);
     for (const file of nameless) await this.#afterLoss(file);
-    await this.identify();
+    return nameless.length > 0 || arrivals.some(({ stat }) => !known.has(stat.inode));
   }
 
   async #stat(path: string): Promise<FileStat | undefined> {
@@ -242,7 +264,8 @@ export class Discovery {
   #newcomer(path: string, stat: FileStat): void {
     const { clock } = this.#context;
     const age = Math.max(0, clock.now() - stat.mtime);
-    const file = new LogFile(path, stat, isCompressed(path), clock.monotonic() - age);
+    const changedAt = clock.monotonic() - age;
+    const file = new LogFile(path, stat, isCompressed(path), changedAt, this.#options.maxLineBytes);
     this.#catalog.byPath.set(path, file);
     this.#catalog.byInode.set(stat.inode, file);
     const done = this.#finishedBefore(file);
@@ -286,7 +309,9 @@ export class Discovery {
   }
 
   /** Remembered files that whole looks did not find are gone; what of them was not read is lost. */
-  async #missing(listing: Listing): Promise<void> {
+  #missing(listing: Listing): void {
+    // One of the newcomers may be the copy or the compressed rest of what is missing.
+    if (!this.#context.once && [...this.#catalog.newcomers].some((file) => this.#matcher.soon(file))) return;
     for (const memory of this.#catalog.missing) {
       if (memory.gone !== undefined || listing.failed.has(dirname(memory.path))) continue;
       memory.missed++;

@@ -24,6 +24,7 @@ export class Bench {
   readonly positions = new Map<string, string>();
   readonly got: Got[] = [];
   readonly events: AgentEvent[] = [];
+  onEvent: (event: AgentEvent) => void = () => {};
   input: FileInput | undefined;
   /** A batch waits for `resume`. */
   holding = false;
@@ -69,6 +70,7 @@ export class Bench {
       once,
       emit: (event) => {
         this.events.push(event);
+        this.onEvent(event);
         this.#tell();
       },
     });
@@ -112,7 +114,7 @@ export class Bench {
 
   /** From now on batches wait, as with a full queue. */
   pause(): void {
-    this.#paused = new Promise((resolve) => {
+    this.#paused ??= new Promise((resolve) => {
       this.#continue = resolve;
     });
   }
@@ -150,7 +152,7 @@ export class Bench {
         this.#waiters.delete(check);
         const seen = this.events.map((event) => JSON.stringify(event)).join("\n");
         reject(new Error(`waited for ${what}; got ${JSON.stringify(this.texts.slice(-30))}\n${seen}`));
-      }, 10_000);
+      }, 5_000);
       const check = () => {
         if (!condition()) return;
         clearTimeout(timer);

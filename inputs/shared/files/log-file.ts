@@ -1,4 +1,5 @@
 /** One file as it is now: open or not, and how far it has been read. */
+import { hash } from "node:crypto";
 import type { Framed, Framer } from "../parse/framer.ts";
 import { GzipSource } from "./gzip.ts";
 import { type ByteSource, PROOF_BYTES, proofAt, proofIn } from "./identity.ts";
@@ -56,6 +57,8 @@ export class LogFile {
   twinSince: number | undefined;
   lateSaid = false;
   damageSaid = false;
+  /** Since it was found to be another file than before, its directory was listed again. */
+  relisted = false;
   /** Remembered files it was taken for, and is not. */
   readonly not = new Set<Memory>();
   /** How far its records have a place in the queue. */
@@ -64,11 +67,13 @@ export class LogFile {
   flushed = false;
   /** The last sweep reads to here. */
   limit = Number.POSITIVE_INFINITY;
+  readonly #maxLineBytes: number;
   #open: OpenFile | undefined;
   #gzip: GzipSource | undefined;
   #reading: Reading | undefined;
 
-  constructor(path: string, stat: FileStat, compressed: boolean, changedAt: number) {
+  constructor(path: string, stat: FileStat, compressed: boolean, changedAt: number, maxLineBytes: number) {
+    this.#maxLineBytes = maxLineBytes;
     this.path = path;
     this.inode = stat.inode;
     this.size = stat.size;
@@ -206,17 +211,23 @@ export class LogFile {
     if (this.memory !== memory || this.#reading !== reading) return { is: "end" };
     if (buffer.length < lead) return { is: "broken", reason: "it is shorter than what was read" };
     // The same bytes must precede: a file can be emptied and filled again between two looks.
-    if (proofIn(buffer, from, reading.next) !== reading.check) {
+    if (
+      proofIn(buffer, from, reading.next) !== reading.check ||
+      (from === 0 && !beginsAs(memory, buffer, this.#maxLineBytes))
+    ) {
       return { is: "broken", reason: "the content before the offset changed" };
     }
     const chunk = buffer.subarray(lead);
     this.end = Math.max(this.end, reading.next + chunk.length);
     if (chunk.length === 0) return { is: "end" };
     reading.pushed = true;
-    const framed = reading.framer.push(chunk, reading.next);
+    const at = reading.next;
+    const framed = reading.framer.push(chunk, at);
     await this.#advance(reading, framed, buffer, from);
-    // A short answer is the end of the file, unless it grew meanwhile; a full one may have more behind it.
-    if (buffer.length === asked && reading.next < limit) this.touched = true;
+    // A short answer is the end of the file, unless it grew meanwhile; a full one may have more behind it. What the framer wants again
+    // it gets at once: there may be whole lines in it.
+    const again = reading.next > at && reading.next < at + chunk.length;
+    if ((buffer.length === asked && reading.next < limit) || again) this.touched = true;
     return { is: "records", framed, proof: reading.proof };
   }
 
@@ -279,4 +290,10 @@ export class LogFile {
         ? reading.check
         : (proofIn(buffer, from, framed.resume) ?? (await proofAt(this.source, framed.resume)) ?? "unknown");
   }
+}
+
+/** A first line that the buffer holds must be the one the file is known by; of a longer one the proofs tell later. */
+function beginsAs(memory: Memory, buffer: Buffer, maxLineBytes: number): boolean {
+  const newline = buffer.subarray(0, Math.min(PROOF_BYTES, maxLineBytes)).indexOf(0x0a);
+  return newline < 0 || hash("sha256", buffer.subarray(0, newline), "hex") === memory.fingerprint;
 }

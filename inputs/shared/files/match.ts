@@ -18,6 +18,9 @@ export class Matcher {
   readonly #options: FileOptions;
   readonly #catalog: Catalog;
 
+  /** Files should be listed again before newcomers are identified. */
+  wantsListing = false;
+
   constructor(context: InputContext, options: FileOptions, catalog: Catalog) {
     this.#context = context;
     this.#options = options;
@@ -43,6 +46,12 @@ export class Matcher {
       this.#catalog.adopt(file, match);
       return true;
     }
+    if (!file.relisted && this.#wasAnother(file)) {
+      // It was exchanged, maybe after the directory was listed: a copy of what it was belongs before it.
+      file.relisted = true;
+      this.wantsListing = true;
+      return false;
+    }
     this.#sayWhatWas(file, found);
     const group = groupOf(file.path, this.#options.groupBy);
     const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group });
@@ -56,7 +65,7 @@ export class Matcher {
     const { memory } = file;
     if (!memory) return;
     await file.refresh(this.#context.clock.monotonic());
-    if (!file.compressed && file.size >= memory.offset && (await file.proves(memory))) {
+    if (!file.compressed && (await this.#isStill(file, memory))) {
       file.rewind();
       return;
     }
@@ -64,8 +73,14 @@ export class Matcher {
     if (shorter) this.#say(file, "truncated", reason);
     file.before = { memory, reported: shorter || file.compressed };
     file.not.add(memory);
+    file.relisted = false;
     this.#catalog.detach(file);
     this.#catalog.newcomers.add(file);
+  }
+
+  /** Who the newcomer is will be known once it has been quiet for a while. */
+  soon(file: LogFile): boolean {
+    return file.size > 0 && (file.compressed ? !this.#quiet(file) : file.twinSince !== undefined);
   }
 
   #quiet(file: LogFile): boolean {
@@ -94,11 +109,17 @@ export class Matcher {
   /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */
   async #continues(file: LogFile, memory: Memory): Promise<boolean> {
     // Of a compressed file the proof costs reading it up to the offset: that is done when it is read, which checks it too.
-    if (file.compressed) return memory.offset > 0 || file.inode === memory.inode || stemOf(file.path) === memory.path;
+    if (file.compressed) return true;
     if (isCompressed(memory.path)) return false;
-    // Before the first byte anything holds: then a copy must at least be as long.
-    if (memory.offset === 0 && file.inode !== memory.inode && file.size < memory.size) return false;
     return await file.proves(memory);
+  }
+
+  /** Whether what was read of a known file is still in it. Before the first byte was read only its first line can tell. */
+  async #isStill(file: LogFile, memory: Memory): Promise<boolean> {
+    if (file.size < memory.offset) return false;
+    if (memory.offset > 0) return await file.proves(memory);
+    const found = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
+    return found?.hash === memory.fingerprint;
   }
 
   /** `file` begins like `other`, which is known and there. */
@@ -107,7 +128,7 @@ export class Matcher {
     if (other.compressed) return "another";
     const now = this.#context.clock.monotonic();
     await other.refresh(now);
-    if (other.size < memory.offset || !(await other.proves(memory))) {
+    if (!(await this.#isStill(other, memory))) {
       // Copied and then emptied: the copy goes on where the original was left.
       await this.broke(other, "it is shorter than what was read");
       return (await this.#continues(file, memory)) ? "takes over" : "another";
@@ -126,11 +147,16 @@ export class Matcher {
     return this.#quiet(file) || now - file.twinSince > TWIN_PATIENCE * rotateWait ? "another" : "wait";
   }
 
-  #compareCompressed(file: LogFile, other: LogFile): "wait" | "takes over" | "another" {
-    if (other.compressed || stemOf(file.path) !== other.path) return "another";
-    if (!other.deleted || other.unread > 0) return "wait";
-    this.#catalog.drop(other);
-    return "takes over";
+  #compareCompressed(file: LogFile, other: LogFile): "wait" | "another" {
+    if (other.compressed) return "another";
+    // Being compressed, or compressed and removed since the last look, maybe after a rename nobody saw. Once the original is gone and
+    // read, this one goes on where that ended; reading it checks the proof.
+    return other.deleted || other.strayed || stemOf(file.path) === other.path ? "wait" : "another";
+  }
+
+  #wasAnother(file: LogFile): boolean {
+    if (file.before) return true;
+    return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.gone === undefined);
   }
 
   /** A new file in the place of a remembered one, or with the inode of one: somebody may want to know. */

@@ -14,8 +14,6 @@ export type Turn =
 
 /** A file that is written on and on keeps newer ones waiting for so many times `rotate_wait`, not for ever. */
 const PATIENCE = 6;
-/** A file whose identity is not known yet holds newer ones back until it was unchanged for so many times `rotate_wait`. */
-const EXPECTED = 2;
 
 export class Group {
   readonly name: string;
@@ -70,7 +68,7 @@ export class Group {
     const turn = this.#ordinary(ordered, now, wait, mode);
     if (turn.is !== "wait") return turn;
     const late = this.#lateOne(now, wait, mode);
-    if (!late || late.is !== "wait") return late ?? turn;
+    if (late?.is !== "wait") return late ?? turn;
     return { is: "wait", until: earliest(turn.until, late.until) };
   }
 
@@ -89,15 +87,13 @@ export class Group {
 
   #ordinary(ordered: readonly LogFile[], now: number, wait: number, mode: Mode): Turn {
     const newestKnown = ordered.findLast((file) => file.memory);
-    let expected: number | undefined;
+    let expected = false;
     for (const file of ordered) {
       if (!file.memory) {
-        // Who it is will be known once it is quiet; if not then, it is not waited for.
-        const until = file.changedAt + EXPECTED * wait;
-        if (mode === "run" && now < until) expected = earliest(expected, until);
+        expected = true;
         continue;
       }
-      if (expected !== undefined) return { is: "wait", until: expected };
+      if (expected && mode !== "once") return { is: "wait", until: undefined };
       if (file.readable) return { is: "read", file };
       const newest = file === newestKnown;
       const live = newest && !file.deleted && !file.strayed && !file.compressed;
@@ -149,7 +145,7 @@ export class Schedule {
     this.wake(group);
   }
 
-  /** A newcomer that is not known yet and belongs before others. */
+  /** A newcomer whose identity will be known soon: what comes after it in its group waits for that. */
   expect(file: LogFile, name: string): void {
     this.#expected.set(file, name);
     const group = this.group(name);
@@ -157,6 +153,7 @@ export class Schedule {
     this.wake(group);
   }
 
+  /** The file has nothing to do, or is not what it was. */
   remove(file: LogFile): void {
     const name = this.#expected.get(file) ?? file.memory?.group;
     this.#expected.delete(file);

@@ -39,6 +39,7 @@ export function needsPolling(directory: string): boolean {
 
 export class Watcher {
   readonly #watcher: FSWatcher;
+  readonly #ready = Promise.withResolvers<void>();
   /** Watched real directories, and what the configuration calls them. */
   readonly #names: { real: string; base: string }[] = [];
 
@@ -63,17 +64,19 @@ export class Watcher {
       if (directory === undefined || name === null) handlers.anything();
       else for (const path of this.#named(join(directory, name))) handlers.changed(path);
     });
+    this.#watcher.once("ready", () => this.#ready.resolve());
     this.#watcher.on("addDir", () => handlers.anything());
     this.#watcher.on("unlinkDir", () => handlers.anything());
     this.#watcher.on("error", (error) => handlers.failed(error as Error));
   }
 
-  /** Resolves when changes from now on are noticed. */
+  /** Resolves when changes from now on are noticed, or never will be because it was closed. */
   ready(): Promise<void> {
-    return new Promise((resolve) => this.#watcher.once("ready", () => resolve()));
+    return this.#ready.promise;
   }
 
   close(): Promise<void> {
+    this.#ready.resolve();
     return this.#watcher.close();
   }
 
