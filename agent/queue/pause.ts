@@ -1,4 +1,7 @@
-/** Resolves after so many milliseconds, or at once when the signal aborts. Keeps no process alive and leaves nothing behind. */
+/**
+ * Resolves after so many milliseconds, or at once when the signal aborts. It keeps the process alive: an append that waits for room
+ * must not vanish because nothing else goes on.
+ */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -8,7 +11,6 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(done, ms);
-    timer.unref();
     signal.addEventListener("abort", done);
   });
 }
