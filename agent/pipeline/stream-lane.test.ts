@@ -274,3 +274,31 @@ describe("StreamLane", () => {
     expect(lane.status().reason).toMatch(/dead letters/);
   });
 });
+
+describe("StreamLane and its cursor", () => {
+  it("does not pass records that are still being gathered, when what was before them settles", async () => {
+    const bench = await open();
+    const sink = new Sink();
+    let release = () => {};
+    sink.answer = () => new Promise((resolve) => (release = () => resolve({})));
+    const lane = await bench.lane("out", sink, {
+      limits: { records: 5, bytes: 1e6, overhead: 0 },
+      common: { concurrency: 2, batch: { linger: "1h" } },
+    });
+    await bench.append(lines(0, 5));
+    await until(() => sink.calls === 1);
+    // Fewer than a full chunk: they linger while the first chunk settles.
+    await bench.append(lines(5, 8));
+    await bench.queue.flush();
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await until(() => lane.status().ledger.delivered === 5);
+    expect(lane.status().ledger).toMatchObject({ read: 8, queued: 3 });
+    await bench.stop();
+    await bench.start();
+    const again = new Sink();
+    const resumed = await bench.lane("out", again);
+    await resumed.settled(never);
+    expect(again.taken).toEqual(lines(5, 8));
+  });
+});

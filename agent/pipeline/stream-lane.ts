@@ -44,25 +44,26 @@ export class StreamLane implements Lane {
         await Promise.race(this.#running);
         continue;
       }
-      const chunk = await this.#taker.take(signal).catch((error: unknown) => this.#unreadable(error));
-      if (chunk === undefined || signal.aborted) continue;
-      this.#open.push(chunk);
-      this.#parts.ledger.open.add(chunk.tally);
-      const work = this.#persist(chunk).then(() => {
-        this.#running.delete(work);
-        this.#wake();
-      });
-      this.#running.add(work);
+      await this.#taker.take(signal, (chunk) => this.#begin(chunk)).catch((error: unknown) => this.#unreadable(error));
     }
     await Promise.all(this.#running);
   }
 
+  #begin(chunk: Chunk): void {
+    this.#open.push(chunk);
+    this.#parts.ledger.open.add(chunk.tally);
+    const work = this.#persist(chunk).then(() => {
+      this.#running.delete(work);
+      this.#wake();
+    });
+    this.#running.add(work);
+  }
+
   /** Reading the queue failed: the queue has said so; the lane tries again after a while. */
-  async #unreadable(error: unknown): Promise<undefined> {
+  async #unreadable(error: unknown): Promise<void> {
     this.#parts.health.failed("degraded", `reading the queue: ${messageOf(error)}`);
     await this.#parts.health.enter(this.#stop.signal);
     this.#parts.health.left();
-    return undefined;
   }
 
   async #persist(chunk: Chunk): Promise<void> {

@@ -27,6 +27,10 @@ export class Taker {
   /** Counts seeks, so that what an older read returns is not taken for new. */
   #generation = 0;
   #taking = false;
+  /** The chunk `take` has not returned yet. */
+  #gathering: Chunk | undefined;
+  /** Where the reader stood before it was asked: it moves on before its block is here. */
+  #fetching: Place | undefined;
 
   /** `onIdle` is called whenever the queue has nothing more for this output. */
   constructor(reader: QueueReader, limits: TakeLimits, clock: Clock, onIdle: () => void) {
@@ -37,25 +41,35 @@ export class Taker {
     this.#onIdle = onIdle;
   }
 
-  /** Where the next chunk begins: all before it was taken, or does not match. */
+  /** Everything before it was returned by `take`, or does not match. What is still being gathered lies after it. */
   get position(): Place {
-    return this.#rest ? { seq: this.#rest.block.seq, index: this.#rest.from } : this.#reader.position;
+    if (this.#gathering && this.#gathering.records > 0) return this.#gathering.start;
+    if (this.#rest) return { seq: this.#rest.block.seq, index: this.#rest.from };
+    return this.#fetching ?? this.#reader.position;
   }
 
   /** Goes on from another place; what `take` has gathered and not returned is forgotten. */
   seek(place: Place): void {
     this.#generation++;
     this.#rest = undefined;
+    this.#gathering = undefined;
+    this.#fetching = undefined;
     this.#begin = place;
     this.#reader.seek(place);
   }
 
-  /** The next chunk; waits for a first record, then `linger` for others unless it is full. Undefined when the signal aborts first. */
-  async take(signal: AbortSignal): Promise<Chunk | undefined> {
+  /**
+   * The next chunk; waits for a first record, then `linger` for others unless it is full. Nothing when the signal aborts first. `taken`
+   * is called with it in the very moment from which this taker no longer holds the cursor back for it.
+   */
+  async take(signal: AbortSignal, taken: (chunk: Chunk) => void): Promise<void> {
     const from = this.position;
     this.#taking = true;
     try {
-      return await this.#gather(signal);
+      const chunk = await this.#gather(signal);
+      if (chunk === undefined) return;
+      taken(chunk);
+      this.#gathering = undefined;
     } catch (error) {
       this.seek(from);
       throw error;
@@ -74,6 +88,7 @@ export class Taker {
     let deadline = Number.POSITIVE_INFINITY;
     while (!signal.aborted) {
       const generation = this.#generation;
+      this.#gathering = chunk;
       const full = await this.#fill(chunk);
       if (generation !== this.#generation) {
         chunk = new Chunk();
@@ -99,9 +114,12 @@ export class Taker {
     const generation = this.#generation;
     for (;;) {
       if (this.#rest === undefined) {
+        this.#fetching = this.#reader.position;
         const next = this.#reader.next();
         const block = next instanceof Promise ? await next : next;
-        if (block === undefined || generation !== this.#generation) return false;
+        if (generation !== this.#generation) return false;
+        this.#fetching = undefined;
+        if (block === undefined) return false;
         this.#rest = { block, from: this.#begin.seq === block.seq ? this.#begin.index : 0 };
       }
       const { block, from } = this.#rest;
