@@ -8,7 +8,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { type KeyRing, Part, QueueKeyError, seal, unseal } from "./keys.ts";
+import { type KeyRing, Part, seal, unseal } from "./keys.ts";
 
 /** A record that its destination refused for good. */
 export interface DeadLetter {
@@ -136,5 +136,3 @@ function parse(line: Buffer): Line | Envelope | undefined {
     return undefined;
   }
 }
-
-export { QueueKeyError };

@@ -1,38 +1,19 @@
-/** Appends to the log: one block at a time, one fsync for all that were written meanwhile, elsewhere after an fsync failed. */
-import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type { RecordBatch } from "../api/batch.ts";
-import type { Clock } from "../api/clock.ts";
-import type { DiskFile } from "../state/disk.ts";
 import { errorCode, messageOf } from "../state/disk.ts";
-import {
-  type BlockHome,
-  emptyPayload,
-  encodeBlock,
-  encodeMeta,
-  encodePayload,
-  Scratch,
-  type SnapshotMeta,
-} from "./block.ts";
-import { BlockIndex } from "./block-index.ts";
+import { encodeBlock, encodeMeta, encodePayload, Scratch } from "./block.ts";
 import type { Diskwait } from "./disk-wait.ts";
-import type { KeyRing } from "./keys.ts";
 import { type Log, tryDisk, weight } from "./log.ts";
+import { type Active, beginSegment, endSegment, type MakeOptions } from "./make-segment.ts";
 import { Mutex } from "./mutex.ts";
-import { BlockType, encodeSegmentHeader, PAGE, seedOf, segmentName } from "./segment.ts";
-import { Segment } from "./segment-file.ts";
+import { BlockType, PAGE } from "./segment.ts";
 import type { Space } from "./space.ts";
 import type { Delta, QueueState, TotalsRows } from "./state.ts";
 import type { AppendExtra } from "./types.ts";
 
-export interface WriterOptions {
-  readonly directory: string;
+export interface WriterOptions extends MakeOptions {
   readonly segmentBytes: number;
   /** The most that may wait for an fsync, in bytes of memory. */
   readonly pendingBytes: number;
-  readonly zstd: boolean;
-  readonly keys: KeyRing;
-  readonly clock: Clock;
 }
 
 /** Written, not yet fsynced: kept so that it can be written again elsewhere. */
@@ -42,13 +23,6 @@ interface Pending {
   readonly batch: RecordBatch;
   readonly delta: Delta;
   readonly rows: TotalsRows;
-}
-
-interface Active {
-  readonly segment: Segment;
-  readonly file: DiskFile;
-  readonly index: BlockIndex;
-  counter: number;
 }
 
 export class QueueClosedError extends Error {
@@ -263,7 +237,7 @@ export class Writer {
     if (this.#suspect) await this.#diskWait.failed(this.#suspect, this.#options.directory, { wait: false });
     const log = this.#log;
     const base = log.durable + 1;
-    const fresh = await this.#create(base);
+    const fresh = await beginSegment(log, this.#options, base, this.#durableState);
     try {
       for (const entry of this.#pending) await this.#write(fresh, entry);
       if (this.#pending.length > 0) await fresh.file.datasync();
@@ -292,58 +266,6 @@ export class Writer {
     log.measure();
   }
 
-  /** A new segment with its snapshot, durable. */
-  async #create(base: number): Promise<Active> {
-    const log = this.#log;
-    const { directory, keys, clock } = this.#options;
-    const { disk } = log.shared;
-    const number = log.nextNumber++;
-    const path = join(directory, segmentName(number));
-    const salt = randomBytes(16);
-    const home: BlockHome = {
-      salt,
-      seed: seedOf(salt),
-      number,
-      keyId: keys.currentId,
-      key: keys.derive(keys.currentId, salt, path),
-    };
-    const file = await this.#newFile(path);
-    try {
-      const time = clock.now();
-      const rows = this.#durableState.totalRows();
-      const meta: SnapshotMeta = { totals: rows };
-      const json = this.#durableState.serialize();
-      const parts: Buffer[] = [encodeSegmentHeader({ salt, number, base, keyId: home.keyId })];
-      let end = PAGE;
-      // Twice, so that no single damage costs the positions.
-      for (const counter of [1, 2]) {
-        const payload = { ...emptyPayload, parts: [json], length: json.length };
-        const page = end / PAGE;
-        const content = { type: BlockType.snapshot, seq: base, time, durable: base - 1, counter, page, meta, payload };
-        const block = await encodeBlock(home, content, this.#options.zstd);
-        parts.push(...block.parts);
-        end += block.length;
-      }
-      await file.writev(parts, 0);
-      await file.datasync();
-      await disk.syncDirectory(directory);
-      const segment = new Segment(log.shared, { path, home, base, totals: new Map(rows), time, end });
-      return { segment, file, index: new BlockIndex(), counter: 3 };
-    } catch (error) {
-      await file.close().catch(() => undefined);
-      await tryDisk(() => disk.remove(path));
-      throw error;
-    }
-  }
-
-  /** Overwriting a file that has its blocks costs a fraction of making one. */
-  async #newFile(path: string): Promise<DiskFile> {
-    const { disk } = this.#log.shared;
-    const spare = this.#log.spares.pop();
-    if (spare && (await tryDisk(() => disk.rename(spare, path)))) return await disk.open(path, "write");
-    return await disk.open(path, "create");
-  }
-
   /** Resolves when everything appended so far is durable. */
   flush(): Promise<void> {
     const seq = this.#log.next - 1;
@@ -363,31 +285,13 @@ export class Writer {
     try {
       await this.#sync();
       const active = this.#active;
-      if (active && !this.#suspect) await tryDisk(() => this.#writeEnd(active));
+      if (active && !this.#suspect)
+        await tryDisk(() => endSegment(this.#log, this.#options, active, this.#durableState));
       await active?.file.close().catch(() => undefined);
       this.#active = undefined;
       for (const waiter of this.#waiters.splice(0)) waiter.reject(new QueueClosedError());
     } finally {
       this.#mutex.unlock();
     }
-  }
-
-  /** Says that all is durable: what is unreadable before it is damage, and nothing has to be read again. */
-  async #writeEnd(active: Active): Promise<void> {
-    const { segment, file } = active;
-    const json = this.#durableState.serialize();
-    const content = {
-      type: BlockType.end,
-      seq: this.#log.next,
-      time: this.#options.clock.now(),
-      durable: this.#log.durable,
-      counter: active.counter++,
-      page: segment.end / PAGE,
-      meta: { totals: this.#durableState.totalRows() } satisfies SnapshotMeta,
-      payload: { ...emptyPayload, parts: [json], length: json.length },
-    };
-    const block = await encodeBlock(segment.home, content, this.#options.zstd);
-    await file.writev(block.parts, segment.end);
-    await file.datasync();
   }
 }
