@@ -1,10 +1,23 @@
+import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
 import type { ComponentState, Emit } from "../api/events.ts";
 import type { Input } from "../api/input.ts";
 import type { ComponentStatus } from "../api/status.ts";
+import { scanRecord } from "../json/scanner.ts";
 import type { Queue } from "../queue/types.ts";
 import type { FilterChain } from "./chain.ts";
 import { messageOf } from "./lane.ts";
+
+export interface FeedParts {
+  readonly alias: string;
+  readonly plugin: string;
+  readonly input: Input;
+  readonly chain: FilterChain;
+  readonly queue: Queue;
+  readonly fields: FieldReader;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
 
 /** Pulls one input through the filters into the queue. Each input has its own feed: one that ends or waits does not hold the others. */
 export class Feed {
@@ -13,6 +26,7 @@ export class Feed {
   readonly #input: Input;
   readonly #chain: FilterChain;
   readonly #queue: Queue;
+  readonly #fields: FieldReader;
   readonly #clock: Clock;
   readonly #emit: Emit;
   #state: ComponentState = "starting";
@@ -20,15 +34,16 @@ export class Feed {
   #reason: string | undefined;
   #stopped = false;
 
-  constructor(alias: string, plugin: string, input: Input, chain: FilterChain, queue: Queue, clock: Clock, emit: Emit) {
-    this.alias = alias;
-    this.#plugin = plugin;
-    this.#input = input;
-    this.#chain = chain;
-    this.#queue = queue;
-    this.#clock = clock;
-    this.#emit = emit;
-    this.#since = clock.now();
+  constructor(parts: FeedParts) {
+    this.alias = parts.alias;
+    this.#plugin = parts.plugin;
+    this.#input = parts.input;
+    this.#chain = parts.chain;
+    this.#queue = parts.queue;
+    this.#fields = parts.fields;
+    this.#clock = parts.clock;
+    this.#emit = parts.emit;
+    this.#since = parts.clock.now();
   }
 
   get failed(): boolean {
@@ -41,7 +56,7 @@ export class Feed {
     this.#become("ok");
     try {
       for await (const batch of this.#input.read()) {
-        if (batch.count > 0) this.#emit({ is: "read", input: this.alias, records: batch.count, bytes: batch.size() });
+        if (batch.count > 0) this.#tell(batch);
         // Not awaited one by one: what a filter created and the batch it came from are one step in the queue's order.
         const appends = this.#chain
           .process(batch)
@@ -53,6 +68,29 @@ export class Feed {
       if (this.#stopped) this.#become("stopped");
       else this.#become("failed", messageOf(error));
     }
+  }
+
+  /** Counts what was read, and of it the lines that should have been JSON objects and are not: here, once, before anything drops them. */
+  #tell(batch: RecordBatch): void {
+    this.#emit({ is: "read", input: this.alias, records: batch.count, bytes: batch.size() });
+    const { flags } = this.#fields.spans(batch);
+    let first = -1;
+    let records = 0;
+    for (let i = 0; i < batch.count; i++) {
+      if ((flags[i]! & SpanFlag.notObject) === 0) continue;
+      if (batch.flags && (batch.flags[i]! & (RecordFlag.plain | RecordFlag.cut)) !== 0) continue;
+      if (records++ === 0) first = i;
+    }
+    if (records === 0) return;
+    const { path } = batch.source;
+    this.#emit({
+      is: "parse_error",
+      input: this.alias,
+      records,
+      reason: scanRecord(batch.buffer, batch.starts[first]!, batch.ends[first]!) ?? "no JSON object",
+      offset: batch.offsets[first]!,
+      ...(path === undefined ? {} : { path }),
+    });
   }
 
   /** Asks the input for a last sweep. */

@@ -131,6 +131,7 @@ export class ObjectLane implements Lane {
 
   /** Waits for the queue, for the next group to come of age, or to be asked for a flush or room. */
   async #waitUntil(due: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const either = new AbortController();
     const stop = () => either.abort();
     signal.addEventListener("abort", stop, { once: true });

@@ -107,7 +107,7 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
         positions,
         once,
       });
-      const feed = new Feed(alias, definition.name, input, chain, queue, clock, emit);
+      const feed = new Feed({ alias, plugin: definition.name, input, chain, queue, fields, clock, emit });
       shutdown.first(() => feed.close());
       feeds.push(feed);
     }

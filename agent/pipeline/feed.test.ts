@@ -1,0 +1,79 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { batchOf } from "../../test/fakes/batch.ts";
+import { LaneBench } from "../../test/fakes/lane.ts";
+import { type RecordBatch, RecordFlag } from "../api/batch.ts";
+import type { AgentEvent } from "../api/events.ts";
+import type { Input } from "../api/input.ts";
+import { Scanner } from "../json/scanner.ts";
+import { FilterChain } from "./chain.ts";
+import { Feed } from "./feed.ts";
+
+const benches: LaneBench[] = [];
+afterEach(async () => {
+  for (const bench of benches.splice(0)) await bench.remove();
+});
+
+async function feedOf(
+  read: () => AsyncGenerator<RecordBatch>,
+): Promise<{ feed: Feed; events: AgentEvent[]; bench: LaneBench }> {
+  const bench = await LaneBench.open();
+  benches.push(bench);
+  const events: AgentEvent[] = [];
+  const emit = (event: AgentEvent) => void events.push(event);
+  const input: Input = { read, stop: () => {}, close: async () => {} };
+  const chain = new FilterChain([], emit);
+  const { queue, clock } = bench;
+  return {
+    feed: new Feed({ alias: "in", plugin: "test", input, chain, queue, fields: new Scanner([]), clock, emit }),
+    events,
+    bench,
+  };
+}
+
+describe("Feed", () => {
+  it("counts lines that should be JSON objects and are not, once, and says where the first stands", async () => {
+    const { feed, events } = await feedOf(async function* () {
+      yield batchOf(['{"a":1}', "oops", "[1]", '{"b":2}']);
+    });
+    await feed.run();
+    const errors = events.filter((event) => event.is === "parse_error");
+    expect(errors).toEqual([
+      {
+        is: "parse_error",
+        input: "in",
+        records: 2,
+        reason: expect.any(String),
+        offset: 8,
+        path: "/logs/audit-2026-02-12.jsonl",
+      },
+    ]);
+  });
+
+  it("does not count plain and cut lines as errors", async () => {
+    const flags = Uint8Array.from([RecordFlag.plain, RecordFlag.cut]);
+    const cuts = new Map([[1, { length: 99, sha256: "00" }]]);
+    const { feed, events } = await feedOf(async function* () {
+      yield batchOf(["plain text", '{"cut'], { flags, cuts });
+    });
+    await feed.run();
+    expect(events.some((event) => event.is === "parse_error")).toBe(false);
+  });
+
+  it("stores the position of a batch without records", async () => {
+    const { feed, bench } = await feedOf(async function* () {
+      yield batchOf([], { positions: [{ key: "file", value: "17" }] });
+    });
+    await feed.run();
+    expect(bench.queue.positions.get("tail")?.get("file")).toBe("17");
+  });
+
+  it("is failed, and says why, when its input throws; what was read before is kept", async () => {
+    const { feed, bench } = await feedOf(async function* () {
+      yield batchOf(['{"a":1}']);
+      throw new Error("the disk is gone");
+    });
+    await feed.run();
+    expect(feed.status()).toMatchObject({ state: "failed", reason: "the disk is gone" });
+    expect(bench.queue.totals().get("audit.test")?.read).toBe(1);
+  });
+});
