@@ -20,6 +20,9 @@ export class Shutdown {
     for (const close of this.#last.splice(0).reverse()) {
       await close().catch((error: unknown) => failures.push(error));
     }
-    if (failures.length > 0) throw new AggregateError(failures, "closing failed");
+    if (failures.length > 0) {
+      const reasons = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
+      throw new AggregateError(failures, `closing failed: ${reasons.join("; ")}`);
+    }
   }
 }
