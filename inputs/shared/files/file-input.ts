@@ -156,14 +156,14 @@ export class FileInput implements Input {
     const { file } = turn;
     try {
       await this.#discovery.holder.open(file);
-      return turn.is === "read" ? await this.#readFile(file, group) : await this.#finish(file, group, turn.flush);
+      return turn.is === "read" ? await this.#readFile(file) : await this.#finish(file, group, turn.flush);
     } catch (error) {
       this.#failed(file, error);
       return undefined;
     }
   }
 
-  async #readFile(file: LogFile, group: Group): Promise<RecordBatch | undefined> {
+  async #readFile(file: LogFile): Promise<RecordBatch | undefined> {
     const step = await file.step(() => createFramer(this.#options), this.#options.chunkBytes);
     if (step.is === "broken") {
       await this.#broke(file, step.reason);
@@ -176,7 +176,6 @@ export class FileInput implements Input {
     }
     file.holdingSince = undefined;
     if (file.finished && step.framed.count > 0) this.#sayLate(file);
-    group.changed();
     return this.#batch(file, file.memory, step);
   }
 
@@ -201,7 +200,7 @@ export class FileInput implements Input {
     file.flushed = true;
     const newest = group.ordered.at(-1) === file && !file.deleted && !file.strayed && !file.compressed;
     if (!(this.#mode === "once" && newest && !memory.finished)) this.#finished(file, memory, flush);
-    group.changed();
+    if (!flush) group.changed();
     return rest.is === "records" ? this.#batch(file, memory, rest) : undefined;
   }
 

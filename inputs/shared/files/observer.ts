@@ -10,6 +10,7 @@ const GATHER_MS = 5;
 const SOON_MS = 100;
 /** After a look the next rests for so many times as long as it took: a directory of 100,000 files must not eat the CPU. */
 const REST_FACTOR = 4;
+const MOST_REST_MS = 5_000;
 
 export interface Looks {
   /** True when another look should follow soon. */
@@ -34,6 +35,8 @@ export class Observer {
   #rescanTimer: NodeJS.Timeout | undefined;
   #sleepTimer: NodeJS.Timeout | undefined;
   #restUntil = 0;
+  /** The timer waits for the end of a rest, which named paths need not. */
+  #waitsForRest = false;
   #resume: (() => void) | undefined;
   #awake = false;
   #closed = false;
@@ -123,15 +126,24 @@ export class Observer {
   }
 
   #gather(delay: number): void {
-    if (this.#hintTimer || this.#closed) return;
-    const rest = this.#restUntil - this.#context.clock.monotonic();
+    if (this.#closed) return;
+    if (this.#hintTimer) {
+      if (!this.#waitsForRest || this.#hints.size === 0) return;
+      clearTimeout(this.#hintTimer);
+    }
+    // Named paths are cheap to look at; only whole looks rest.
+    const rest = this.#all && this.#hints.size === 0 ? this.#restUntil - this.#context.clock.monotonic() : 0;
     this.#hintTimer = setTimeout(
       () => {
         this.#hintTimer = undefined;
-        void this.#look(() => (this.#all ? this.#everything() : this.#some()));
+        const whole = this.#all && this.#context.clock.monotonic() >= this.#restUntil;
+        void this.#look(() => (whole ? this.#everything() : this.#some())).finally(() => {
+          if (this.#all) this.#gather(SOON_MS);
+        });
       },
       Math.max(delay, rest),
     );
+    this.#waitsForRest = rest > delay;
   }
 
   #scheduleRescan(): void {
@@ -161,7 +173,7 @@ export class Observer {
         });
       }
       const now = clock.monotonic();
-      this.#restUntil = now + (now - before) * REST_FACTOR;
+      this.#restUntil = now + Math.min(MOST_REST_MS, (now - before) * REST_FACTOR);
       this.wake();
     });
     this.#looking = started;

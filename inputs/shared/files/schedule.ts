@@ -39,9 +39,13 @@ export class Group {
     this.#files.add(file);
     this.#ordered = undefined;
   }
+  /** Keeps the order of the others: a group may have a hundred thousand files, and each is removed once. */
   remove(file: LogFile): void {
     this.#files.delete(file);
-    this.#ordered = undefined;
+    const at = this.#ordered?.indexOf(file) ?? -1;
+    if (at >= 0) this.#ordered!.splice(at, 1);
+    const late = this.#late.indexOf(file);
+    if (late >= 0) this.#late.splice(late, 1);
   }
   /** A file became finished, or its time changed. */
   changed(): void {
