@@ -1,6 +1,7 @@
 /** The log as its readers see it: segments in order, fresh blocks in memory, who still needs what. */
 import type { RecordBatch } from "../api/batch.ts";
 import { errorCode } from "../state/disk.ts";
+import type { BlockIndex } from "./block-index.ts";
 import type { CursorFile } from "./cursor.ts";
 import type { Recovered } from "./recovery.ts";
 import { PAGE } from "./segment.ts";
@@ -104,10 +105,15 @@ export class Log {
   }
 
   /** Records and bytes of matching tags before a place, since the data directory was made. Bytes inside of a block are estimated. */
-  async countTo(place: Place, matches: (tag: number) => boolean): Promise<TotalsSum> {
+  countTo(place: Place, matches: (tag: number) => boolean): TotalsSum | Promise<TotalsSum> {
     const segment = this.segmentOf(place.seq);
     if (!segment || place.seq >= this.next) return this.countAll(matches);
-    const index = await this.index(segment);
+    const index = this.index(segment);
+    if (index instanceof Promise) return index.then((loaded) => this.#countIn(segment, loaded, place, matches));
+    return this.#countIn(segment, index, place, matches);
+  }
+
+  #countIn(segment: Segment, index: BlockIndex, place: Place, matches: (tag: number) => boolean): TotalsSum {
     const sum = this.#sum(segment.totals, matches);
     for (let i = 0; i < index.length && index.seqs[i]! <= place.seq; i++) {
       if (!matches(index.tags[i]!)) continue;

@@ -259,7 +259,10 @@ export class Reader implements QueueReader, LogReader {
   async commit(cursor: Place, data: unknown, options: { sync?: boolean } = {}): Promise<void> {
     if (this.#closed) throw new Error(`the cursor of ${this.#options.alias} is closed`);
     const place = isBefore(cursor, this.#cursor) ? this.#cursor : { seq: cursor.seq, index: cursor.index };
-    const passed = await this.#log.countTo(place, this.#wants);
+    const counted = this.#log.countTo(place, this.#wants);
+    const passed = counted instanceof Promise ? await counted : counted;
+    // The backlog lacks it from now on, not only when it is written: what is settled is settled.
+    if (passed.records >= this.#passed.records) this.#passed = passed;
     const record = {
       ...place,
       durable: this.#log.durable,
@@ -272,9 +275,8 @@ export class Reader implements QueueReader, LogReader {
     if (isBefore(place, this.#cursor)) return;
     this.#cursor = place;
     this.#data = data;
-    this.#passed = passed;
     if (isBefore(this.#head, place)) this.seek(place);
-    await this.#log.release();
+    void this.#log.release();
   }
 
   backlog(): Backlog {
