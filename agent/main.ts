@@ -76,18 +76,18 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await quickstart(options.dir, { once: options.once === true }, context));
     });
 
-  const queue = program.command("queue").description("look into the disk queue of a stopped agent");
+  const queue = program.command("queue").description("look into the disk queue");
   queue
     .command("inspect")
     .description("what waits for which output, and whether it is whole")
     .addOption(config())
     .action(async (options: WithConfig) => {
-      const { inspectQueue } = await import("./commands/queue.ts");
+      const { inspectQueue } = await import("./commands/inspect.ts");
       done(await inspectQueue(configOf(options, program), context));
     });
   queue
     .command("drop")
-    .description("give up what waits for an output that is no longer configured")
+    .description("give up what waits for an output that is no longer configured (with the agent stopped)")
     .argument("<alias>", "the output's alias", nonEmpty)
     .addOption(config())
     .action(async (alias: string, options: WithConfig) => {

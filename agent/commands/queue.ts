@@ -1,33 +1,12 @@
-/** `audit-agent queue …`: looks into the queue of a stopped agent. */
+/** `audit-agent queue drop`: gives up a backlog nobody will fetch. Needs the agent stopped. */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../api/clock.ts";
 import type { ResolvedConfig } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import type { Queue } from "../queue/types.ts";
-import { bytes, type CommandContext, EXIT, load, messageOf, table } from "./context.ts";
+import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
 import { keysOf } from "./keys.ts";
-
-export async function inspectQueue(file: string, context: CommandContext): Promise<number> {
-  return withQueue(file, context, async (queue, config) => {
-    const { bytes: used, maxBytes, segments } = queue.stats();
-    context.out(
-      `Queue ${join(config.service.data_dir, "queue")}: ${bytes(used)} of ${bytes(maxBytes)}, ${segments} segments\n`,
-    );
-    const configured = new Set(config.outputs.map(({ alias }) => alias));
-    // No output runs now, so every place in the queue counts as nobody's.
-    const places = await queue.orphans();
-    if (places.length === 0) context.out("No output has a place in it yet.\n");
-    const row = (alias: string, records: number, size: number) => [
-      alias,
-      `${records.toLocaleString("en-US")} waiting`,
-      bytes(size),
-      configured.has(alias) ? "" : "orphan: no enabled output has this alias",
-    ];
-    context.out(table(places.map((place) => row(place.alias, place.records, place.bytes))));
-    return EXIT.fine;
-  });
-}
 
 export async function dropBacklog(alias: string, file: string, context: CommandContext): Promise<number> {
   return withQueue(file, context, async (queue, config) => {
