@@ -87,14 +87,8 @@ export class OpenFile {
   async read(position: number, length: number): Promise<Buffer> {
     // Not from the shared pool: a batch keeps its buffer for long.
     const buffer = Buffer.allocUnsafeSlow(length);
-    let filled = 0;
-    await this.#using(async () => {
-      while (filled < length) {
-        const { bytesRead } = await readFd(this.#fd, buffer, filled, length - filled, position + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-    });
+    // One call: a second one could add bytes of what the file was filled with after being emptied in between.
+    const { bytesRead: filled } = await this.#using(() => readFd(this.#fd, buffer, 0, length, position));
     return filled === length ? buffer : buffer.subarray(0, filled);
   }
 
