@@ -125,10 +125,17 @@ function listenForSignals(say: (message: string) => void): { readonly asked: Pro
     say(`${signal}: stopping; once more to stop at once`);
     resolve();
   };
+  // A terminal that closes ends what it started; from anybody else the signal means "reload", and must not end the agent.
+  const onHangUp = () => {
+    if (process.stdin.isTTY) onSignal("SIGHUP");
+    else say("SIGHUP: the configuration is read at start only; restart to apply changes");
+  };
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on("SIGHUP", onHangUp);
   return {
     asked,
     close() {
+      process.off("SIGHUP", onHangUp);
       for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };
