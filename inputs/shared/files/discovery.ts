@@ -12,6 +12,7 @@ import { type FileStat, statPath } from "./open.ts";
 import type { FileOptions } from "./options.ts";
 import type { Memory } from "./position.ts";
 import type { Schedule } from "./schedule.ts";
+import type { System } from "./system.ts";
 
 /** How many files are asked about at the same time: the thread pool has four threads. */
 const AT_ONCE = 32;
@@ -34,6 +35,7 @@ export class Discovery {
   readonly #schedule: Schedule;
   readonly #finder: Finder;
   readonly #matcher: Matcher;
+  readonly #system: System;
   readonly holder: Holder;
   #round: Iterator<LogFile> | undefined;
   #looks = 0;
@@ -41,7 +43,7 @@ export class Discovery {
   constructor(
     context: InputContext,
     options: FileOptions,
-    parts: { catalog: Catalog; schedule: Schedule; finder: Finder; matcher: Matcher },
+    parts: { catalog: Catalog; schedule: Schedule; finder: Finder; matcher: Matcher; system: System },
   ) {
     this.#context = context;
     this.#options = options;
@@ -49,7 +51,8 @@ export class Discovery {
     this.#schedule = parts.schedule;
     this.#finder = parts.finder;
     this.#matcher = parts.matcher;
-    this.holder = new Holder(context, options);
+    this.#system = parts.system;
+    this.holder = new Holder(context, options, parts.system);
   }
 
   /** Looks at everything. True when another look should follow soon. */
@@ -173,7 +176,7 @@ export class Discovery {
 
   async #stat(path: string): Promise<FileStat | undefined> {
     try {
-      const stat = await statPath(path);
+      const stat = await statPath(path, this.#system);
       if (!stat?.other || !this.#options.followSymlinks || stat.other !== "a symbolic link") return stat;
       const target = await followedStat(await realpath(path), { bigint: true });
       return {

@@ -12,26 +12,21 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Bench, line } from "./harness.ts";
 import type { FileOptions } from "./options.ts";
+import { random, Simulation } from "./simulation.ts";
 
-/** mulberry32 */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+export type Style = "numbered" | "in glob" | "daily" | "copytruncate";
+export const STYLES: readonly Style[] = ["numbered", "in glob", "daily", "copytruncate"];
 
-type Style = "numbered" | "in glob" | "daily" | "copytruncate";
+/** Virtual milliseconds after which what is there must have arrived. */
+const PATIENCE_MS = 120_000;
 
 export class Driver {
   readonly #random: () => number;
+  readonly #machine: Simulation;
   readonly bench: Bench;
   readonly style: Style;
   readonly log: string[] = [];
@@ -41,41 +36,74 @@ export class Driver {
   /** The unwritten rest of a line that was begun. */
   #half: string | undefined;
   #snapshots: Map<string, string>[] = [];
+  /** What the writer is in the midst of: one call of the system at a time. */
+  #action: Iterator<void> | undefined;
+  /** How likely the writer goes on between two questions of the engine. */
+  readonly #haste: number;
 
-  constructor(seed: number, options: Partial<FileOptions> = {}) {
+  constructor(seed: number, style?: Style, options: Partial<FileOptions> = {}) {
     this.#random = random(seed);
-    this.style = this.#pick(["numbered", "in glob", "daily", "copytruncate"] as const);
-    this.bench = new Bench({ rotateWait: 40, chunkBytes: this.#pick([512, 4096, 65_536]), ...options });
-    this.bench.onEvent = (event) => this.log.push(`    ${JSON.stringify(event).replaceAll(this.bench.dir, "")}`);
+    const picked = this.#pick(STYLES);
+    this.style = style ?? picked;
+    this.#haste = this.#pick([0, 0.02, 0.2]);
+    this.#machine = new Simulation(this.#random);
+    this.#machine.meanwhile = () => this.#meanwhile();
+    this.bench = new Bench(
+      { rotateWait: 40, chunkBytes: this.#pick([512, 4096, 65_536]), ...options },
+      { system: this.#machine, clock: this.#machine.clock },
+    );
+    const log = (text: string) => this.log.push(text.replaceAll(this.bench.dir, ""));
+    this.bench.onEvent = (event) => log(`    ${this.#machine.clock.monotonic()} ${JSON.stringify(event)}`);
+    if (process.env.QUESTIONS) this.#machine.onQuestion = (question) => log(`        ${question}`);
   }
 
   async run(steps: number): Promise<void> {
     const { bench } = this;
-    bench.start();
-    for (let i = 0; i < steps; i++) await this.#step();
-    this.#finishLine();
-    // A rotated last line without newline is whole only once there is a newer file.
-    this.#write(`${line(this.#next++)}\n`);
-    bench.resume();
-    if (!bench.input) bench.start();
-    await this.#allDelivered();
-    this.#check();
-    await bench.done();
+    try {
+      bench.start();
+      for (let i = 0; i < steps; i++) await this.#step();
+      while (this.#action) this.#write();
+      this.#action = this.#last();
+      while (this.#action) this.#write();
+      bench.resume();
+      if (!bench.input) this.#start();
+      await this.#allDelivered();
+      this.#check();
+    } finally {
+      this.#machine.meanwhile = () => {};
+      await this.#machine.until(bench.done());
+    }
   }
 
   async #step(): Promise<void> {
     const choice = this.#random();
-    if (choice < 0.5) this.#append();
-    else if (choice < 0.65) this.#rotate();
-    else if (choice < 0.7) this.#compress();
-    else if (choice < 0.74) this.#deleteOldest();
-    else if (choice < 0.82) await this.#stopOrKill();
-    else if (choice < 0.9) await sleep(this.#random() * 60);
+    if (this.#action && choice < 0.75) this.#write();
+    else if (choice < 0.75) this.#action = this.#newAction();
+    else if (choice < 0.83) await this.#stopOrKill();
+    else if (choice < 0.9) this.#machine.pass(this.#random() * 60);
     else if (choice < 0.95) this.bench.pause();
     else this.bench.resume();
     if (!this.bench.input && this.#random() < 0.4) this.#start();
+    for (let turns = Math.floor(this.#random() * this.#pick([1, 20, 200])); turns > 0; turns--) {
+      await this.#machine.turn();
+    }
     if (this.bench.input) this.#snapshots.push(new Map(this.bench.positions));
     if (this.#snapshots.length > 5) this.#snapshots.shift();
+  }
+
+  #meanwhile(): void {
+    if (this.#action && this.#random() < this.#haste) this.#write();
+  }
+
+  #write(): void {
+    if (this.#action?.next().done) this.#action = undefined;
+  }
+
+  #newAction(): Iterator<void> {
+    const choice = this.#random();
+    if (choice < 0.65) return this.#append();
+    if (choice < 0.88) return this.#rotate();
+    return choice < 0.95 ? this.#compress() : this.#deleteOldest();
   }
 
   get #live(): string {
@@ -83,7 +111,7 @@ export class Driver {
     return this.style === "in glob" ? "app-2026-02-01.log" : "app.log";
   }
 
-  #append(): void {
+  *#append(): Generator<void> {
     let text = this.#half === undefined ? "" : `${this.#half}\n`;
     this.#half = undefined;
     for (let i = Math.floor(this.#random() * 40); i >= 0; i--) text += `${line(this.#next++)}\n`;
@@ -92,46 +120,69 @@ export class Driver {
       text += whole.slice(0, 20);
       this.#half = whole.slice(20);
     }
-    this.#write(text);
+    yield this.#add(this.#live, text);
   }
 
-  #write(text: string): void {
-    appendFileSync(this.bench.path(this.#live), text);
+  #add(name: string, text: string): void {
+    appendFileSync(this.bench.path(name), text);
+    this.#machine.touched(this.bench.path(name), true);
   }
 
-  #finishLine(): void {
-    if (this.#half !== undefined) this.#write(`${this.#half}\n`);
+  #rename(from: string, to: string): void {
+    renameSync(from, to);
+    this.log.push(`${basename(from)} -> ${basename(to)}`);
+    this.#machine.touched(from, false);
+    this.#machine.touched(to, false);
+  }
+
+  #unlink(path: string): void {
+    unlinkSync(path);
+    this.log.push(`${basename(path)} deleted`);
+    this.#machine.touched(path, false);
+  }
+
+  /** A rotated last line without newline is whole only once there is a newer file, so the last thing written is whole. */
+  *#last(): Generator<void> {
+    if (this.#half !== undefined) yield this.#add(this.#live, `${this.#half}\n`);
     this.#half = undefined;
+    yield this.#add(this.#live, `${line(this.#next++)}\n`);
   }
 
-  #rotate(): void {
+  *#rotate(): Generator<void> {
     const live = this.bench.path(this.#live);
     if (this.style !== "daily" && (!existsSync(live) || statSync(live).size === 0)) return;
     // Writers finish their line before they rotate, mostly; a last line without newline is whole here.
     if (this.#half !== undefined) {
-      this.#write(this.#random() < 0.5 ? this.#half : `${this.#half}\n`);
+      const half = this.#half;
       this.#half = undefined;
+      yield this.#add(this.#live, this.#random() < 0.5 ? half : `${half}\n`);
     }
     this.#rotations++;
     this.log.push(`rotate after ${this.#next}`);
     if (this.style === "daily") this.#day++;
-    else if (this.style === "in glob")
-      renameSync(live, this.bench.path(`app-2026-02-01.${100000 + this.#rotations}.log`));
-    else this.#shift(live);
+    else if (this.style === "in glob") {
+      yield this.#rename(live, this.bench.path(`app-2026-02-01.${100000 + this.#rotations}.log`));
+    } else yield* this.#shift(live);
+    // Some open the new file at once.
+    if (this.#random() < 0.3) yield this.#add(this.#live, "");
   }
 
   /** app.log.1 becomes app.log.2 and so on. */
-  #shift(live: string): void {
-    for (let i = 200; i >= 1; i--) {
+  *#shift(live: string): Generator<void> {
+    for (let i = this.#rotations; i >= 1; i--) {
       for (const suffix of ["", ".gz"]) {
         const from = `${live}.${i}${suffix}`;
-        if (existsSync(from)) renameSync(from, `${live}.${i + 1}${suffix}`);
+        if (existsSync(from)) yield this.#rename(from, `${live}.${i + 1}${suffix}`);
       }
     }
-    if (this.style === "numbered") renameSync(live, `${live}.1`);
+    if (this.style === "numbered") yield this.#rename(live, `${live}.1`);
     else {
       copyFileSync(live, `${live}.1`);
+      this.log.push("copied");
+      yield this.#machine.touched(`${live}.1`, true);
       truncateSync(live, 0);
+      this.log.push("emptied");
+      yield this.#machine.touched(live, true);
     }
   }
 
@@ -142,30 +193,37 @@ export class Driver {
     );
   }
 
-  /** As gzip does: the time of the original on the compressed file, then the original goes. */
-  #compress(): void {
+  /** As gzip does: bit by bit, the time of the original on the compressed file, then the original goes. */
+  *#compress(): Generator<void> {
     const plain = this.#rotated().filter((name) => !name.endsWith(".gz"));
     const name = plain[0];
     if (name === undefined || plain.length < 2) return;
     const path = this.bench.path(name);
     const { atime, mtime } = statSync(path);
-    writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
+    const packed = gzipSync(readFileSync(path));
+    const half = Math.floor(this.#random() * packed.length);
+    writeFileSync(`${path}.gz`, "");
+    yield this.#machine.touched(`${path}.gz`, true);
+    this.#add(`${name}.gz`, "");
+    appendFileSync(`${path}.gz`, packed.subarray(0, half));
+    yield this.#machine.touched(`${path}.gz`, true);
+    appendFileSync(`${path}.gz`, packed.subarray(half));
+    yield this.#machine.touched(`${path}.gz`, true);
     utimesSync(`${path}.gz`, atime, mtime);
-    unlinkSync(path);
-    this.log.push(`compress ${name}`);
+    yield this.#machine.touched(`${path}.gz`, false);
+    yield this.#unlink(path);
   }
 
   /** Only what the agent has met: what it never saw it cannot hold. */
-  #deleteOldest(): void {
+  *#deleteOldest(): Generator<void> {
     const name = this.#rotated()[0];
     if (name === undefined || name.endsWith(".gz") || !this.bench.input) return;
     const path = this.bench.path(name);
     const last = readFileSync(path, "latin1").trimEnd().split("\n").at(-1);
     if (last === undefined || !this.bench.texts.includes(last)) return;
-    unlinkSync(path);
     // An agent that forgot having read it would rightly call it lost.
     this.#snapshots = [];
-    this.log.push(`delete ${name}`);
+    yield this.#unlink(path);
   }
 
   async #stopOrKill(): Promise<void> {
@@ -174,11 +232,11 @@ export class Driver {
     if (this.#random() < 0.5) {
       this.log.push("stop");
       bench.resume();
-      await bench.stop();
+      await this.#machine.until(bench.stop());
       return;
     }
     this.log.push("kill");
-    await bench.kill();
+    await this.#machine.until(bench.kill());
     // The last blocks were not durable yet: what came is there, the positions are older.
     if (this.#random() < 0.5 && this.#snapshots.length > 0 && this.style !== "copytruncate") {
       const older = this.#pick(this.#snapshots);
@@ -194,15 +252,22 @@ export class Driver {
   }
 
   async #allDelivered(): Promise<void> {
-    const missing = () => {
-      const seen = new Set(this.bench.texts);
-      return Array.from({ length: this.#next }, (_, i) => line(i)).filter((text) => !seen.has(text));
-    };
-    try {
-      await this.bench.until(() => new Set(this.bench.texts).size >= this.#next && missing().length === 0);
-    } catch (error) {
-      throw new Error(`missing ${missing().slice(0, 3)}\n${this.#story()}`, { cause: error });
+    const end = this.#machine.clock.monotonic() + PATIENCE_MS;
+    let count = 0;
+    for (;;) {
+      if (this.bench.got.length !== count) {
+        count = this.bench.got.length;
+        if (this.#missing().length === 0) return;
+      }
+      if (!(await this.#machine.turn()) || this.#machine.clock.monotonic() > end) {
+        throw new Error(`missing ${this.#missing().slice(0, 3)}\n${this.#story()}`);
+      }
     }
+  }
+
+  #missing(): string[] {
+    const seen = new Set(this.bench.texts);
+    return Array.from({ length: this.#next }, (_, i) => line(i)).filter((text) => !seen.has(text));
   }
 
   #check(): void {

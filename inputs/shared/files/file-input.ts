@@ -14,6 +14,7 @@ import { Observer } from "./observer.ts";
 import type { FileOptions } from "./options.ts";
 import { type Memory, STARTED_KEY, save } from "./position.ts";
 import { type Group, type Mode, Schedule } from "./schedule.ts";
+import { nodeSystem, type System } from "./system.ts";
 
 /** Positions of other files that ride along with a batch, and that a batch without records carries. */
 const RIDERS = 64;
@@ -43,7 +44,7 @@ export class FileInput implements Input {
   /** File whose batch is on its way into the queue. */
   #given: LogFile | undefined;
 
-  constructor(given: FileOptions, context: InputContext) {
+  constructor(given: FileOptions, context: InputContext, system: System = nodeSystem) {
     const options = { ...given, allowedRoots: given.allowedRoots.map(realRoot) };
     this.#context = context;
     this.#options = options;
@@ -51,15 +52,20 @@ export class FileInput implements Input {
     this.#catalog = new Catalog(context, options);
     this.#catalog.onDetach = (file) => this.#schedule.remove(file);
     this.#startedSaid = context.positions.has(STARTED_KEY);
-    const finder = new Finder(options);
+    const finder = new Finder(options, system);
     this.#matcher = new Matcher(context, options, this.#catalog);
-    const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher };
+    const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher, system };
     this.#discovery = new Discovery(context, options, parts);
-    this.#observer = new Observer(context, options, finder, {
-      everything: () => this.#discovery.lookAtAll(),
-      some: (paths) => this.#discovery.lookAt(paths),
-      waiting: () => this.#catalog.newcomers.size > 0,
-    });
+    this.#observer = new Observer(
+      context,
+      options,
+      { finder, system },
+      {
+        everything: () => this.#discovery.lookAtAll(),
+        some: (paths) => this.#discovery.lookAt(paths),
+        waiting: () => this.#catalog.newcomers.size > 0,
+      },
+    );
   }
 
   async *read(): AsyncGenerator<RecordBatch> {

@@ -1,10 +1,11 @@
 /** Which files the configured paths mean. */
 import type { Dirent } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 import { codeOf, isInside, isMissing } from "./open.ts";
+import type { System } from "./system.ts";
 
 export interface FindOptions {
   /** Paths or globs. */
@@ -41,9 +42,11 @@ export class Finder {
   readonly #patterns: readonly Pattern[];
   readonly #excluded: (path: string) => boolean;
   readonly #options: FindOptions;
+  readonly #system: System;
 
-  constructor(options: FindOptions) {
+  constructor(options: FindOptions, system: System) {
     this.#options = options;
+    this.#system = system;
     this.#patterns = options.paths.map((path) => toPattern(resolve(expandHome(path))));
     const exclude = options.exclude.map((pattern) => {
       // Without a slash it means the name, wherever the file is.
@@ -86,7 +89,7 @@ export class Finder {
     if (listing.listed.has(path)) return;
     let entries: Dirent[];
     try {
-      entries = await readdir(path, { withFileTypes: true });
+      entries = await this.#system.list(path);
     } catch (error) {
       if (!isMissing(error)) listing.failed.set(path, codeOf(error));
       else listing.listed.add(path);

@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GzipSource } from "./gzip.ts";
 import { openRegular } from "./open.ts";
+import { nodeSystem } from "./system.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -20,7 +21,12 @@ const content = Buffer.concat(
 async function open(bytes: Buffer) {
   const path = join(dir, `${randomBytes(4).toString("hex")}.gz`);
   writeFileSync(path, bytes);
-  const { file } = await openRegular(path, { allowedRoots: [], onOpen: () => {}, onClose: () => {} });
+  const { file } = await openRegular(path, {
+    system: nodeSystem,
+    allowedRoots: [],
+    onOpen: () => {},
+    onClose: () => {},
+  });
   return { source: new GzipSource(file), file };
 }
 

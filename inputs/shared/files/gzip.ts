@@ -20,6 +20,8 @@ export class GzipSource implements ByteSource {
   #careful = Number.POSITIVE_INFINITY;
   #ended = false;
   #failure: Error | undefined;
+  #uses = 0;
+  #closing = false;
   /** Why the content ends early; undefined while it does not. */
   damage: string | undefined;
 
@@ -29,6 +31,22 @@ export class GzipSource implements ByteSource {
 
   /** Going back more than the 4 KiB of a proof starts over from the beginning. */
   async read(from: number, length: number): Promise<Buffer> {
+    this.#uses++;
+    try {
+      return await this.#read(from, length);
+    } finally {
+      this.#uses--;
+      if (this.#closing && this.#uses === 0) this.#release();
+    }
+  }
+
+  /** After the reads under way: a stream destroyed under them would never answer. */
+  close(): void {
+    this.#closing = true;
+    if (this.#uses === 0) this.#release();
+  }
+
+  async #read(from: number, length: number): Promise<Buffer> {
     if (from < this.#start) this.#restart();
     while (!this.#ended && this.#start + this.#held < from + length) {
       await this.#more();
@@ -42,7 +60,7 @@ export class GzipSource implements ByteSource {
     return answer;
   }
 
-  close(): void {
+  #release(): void {
     this.#stream?.destroy();
     this.#stream = undefined;
     this.#window = [];
@@ -50,7 +68,7 @@ export class GzipSource implements ByteSource {
   }
 
   #restart(): void {
-    this.close();
+    this.#release();
     this.#start = 0;
     this.#skip = 0;
     this.#fed = 0;
@@ -73,8 +91,7 @@ export class GzipSource implements ByteSource {
     const at = this.#fed;
     const input = await this.#file.read(at, at >= this.#careful ? 1 : FEED_BYTES);
     this.#fed += input.length;
-    if (input.length === 0) await feed(stream, undefined);
-    else await feed(stream, input);
+    await this.#file.system.working(feed(stream, input.length === 0 ? undefined : input));
     if (this.#failure) this.#fail(this.#failure, at, input.length);
     else if (input.length === 0) this.#ended = true;
   }

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RecordBatch } from "../../../agent/api/batch.ts";
-import { systemClock } from "../../../agent/api/clock.ts";
+import { type Clock, systemClock } from "../../../agent/api/clock.ts";
 import type { AgentEvent } from "../../../agent/api/events.ts";
 import { FileInput } from "./file-input.ts";
 import type { FileOptions } from "./options.ts";
+import { nodeSystem, type System } from "./system.ts";
 
 export interface Got {
   readonly id: string;
@@ -17,9 +18,19 @@ export interface Got {
 
 type FileEvent = Extract<AgentEvent, { is: "file" }>;
 
+/** What a test puts in the place of the usual. */
+interface Parts {
+  readonly clock?: Clock;
+  readonly system?: System;
+  /** The directory to make the test's own directory in. */
+  readonly parent?: string;
+}
+
 export class Bench {
   readonly dir: string;
   readonly options: FileOptions;
+  readonly clock: Clock;
+  readonly #system: System;
   /** What the queue would hold: positions of consumed batches only. */
   readonly positions = new Map<string, string>();
   readonly got: Got[] = [];
@@ -33,8 +44,10 @@ export class Bench {
   #continue: (() => void) | undefined;
   #waiters = new Set<() => void>();
 
-  constructor(options: Partial<FileOptions> & { paths?: readonly string[] } = {}) {
-    this.dir = mkdtempSync(join(tmpdir(), "files-"));
+  constructor(options: Partial<FileOptions> & { paths?: readonly string[] } = {}, parts: Parts = {}) {
+    this.dir = mkdtempSync(join(parts.parent ?? tmpdir(), "files-"));
+    this.clock = parts.clock ?? systemClock;
+    this.#system = parts.system ?? nodeSystem;
     this.options = {
       exclude: [],
       parser: "json",
@@ -59,21 +72,25 @@ export class Bench {
   }
 
   make(once = false): FileInput {
-    return new FileInput(this.options, {
-      alias: "in",
-      tag: "t",
-      node: "node",
-      version: "0",
-      dataDirId: "d",
-      clock: systemClock,
-      positions: new Map(this.positions),
-      once,
-      emit: (event) => {
-        this.events.push(event);
-        this.onEvent(event);
-        this.#tell();
+    return new FileInput(
+      this.options,
+      {
+        alias: "in",
+        tag: "t",
+        node: "node",
+        version: "0",
+        dataDirId: "d",
+        clock: this.clock,
+        positions: new Map(this.positions),
+        once,
+        emit: (event) => {
+          this.events.push(event);
+          this.onEvent(event);
+          this.#tell();
+        },
       },
-    });
+      this.#system,
+    );
   }
 
   start(once = false): this {

@@ -4,6 +4,7 @@ import type { InputContext } from "../../../agent/api/context.ts";
 import type { LogFile } from "./log-file.ts";
 import { codeOf, isMissing, type OpenOptions, openRegular, RefusedError } from "./open.ts";
 import type { FileOptions } from "./options.ts";
+import type { System } from "./system.ts";
 
 export class Holder {
   readonly #context: InputContext;
@@ -16,10 +17,11 @@ export class Holder {
   readonly #refused = new Map<string, string>();
   readonly #unreadable = new Map<string, string>();
 
-  constructor(context: InputContext, options: FileOptions) {
+  constructor(context: InputContext, options: FileOptions, system: System) {
     this.#context = context;
     this.#options = options;
     this.#openOptions = {
+      system,
       allowedRoots: options.followSymlinks ? options.allowedRoots : [],
       onOpen: () => {
         this.#count++;

@@ -135,6 +135,9 @@ export class LogFile {
     this.mtime = stat.mtime;
     this.changedAt = now;
     this.touched = true;
+    // What was decoded so far may have ended in the midst of what is there now.
+    this.#gzip?.close();
+    this.#gzip = undefined;
     return true;
   }
 

@@ -2,7 +2,8 @@
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Finder } from "./find.ts";
 import type { FileOptions } from "./options.ts";
-import { needsPolling, Watcher } from "./watch.ts";
+import type { System, Watch } from "./system.ts";
+import { needsPolling } from "./watch.ts";
 
 /** Hints are gathered so long. */
 const GATHER_MS = 5;
@@ -24,16 +25,17 @@ export class Observer {
   readonly #context: InputContext;
   readonly #options: FileOptions;
   readonly #finder: Finder;
+  readonly #system: System;
   readonly #looks: Looks;
-  #watcher: Watcher | undefined;
+  #watcher: Watch | undefined;
   #polling = false;
   #hints = new Set<string>();
   #all = false;
   /** The look under way, and all that were asked for before it. */
   #looking: Promise<void> = Promise.resolve();
-  #hintTimer: NodeJS.Timeout | undefined;
-  #rescanTimer: NodeJS.Timeout | undefined;
-  #sleepTimer: NodeJS.Timeout | undefined;
+  #hintTimer: (() => void) | undefined;
+  #rescanTimer: (() => void) | undefined;
+  #sleepTimer: (() => void) | undefined;
   #restUntil = 0;
   /** The timer waits for the end of a rest, which named paths need not. */
   #waitsForRest = false;
@@ -41,10 +43,11 @@ export class Observer {
   #awake = false;
   #closed = false;
 
-  constructor(context: InputContext, options: FileOptions, finder: Finder, looks: Looks) {
+  constructor(context: InputContext, options: FileOptions, parts: { finder: Finder; system: System }, looks: Looks) {
     this.#context = context;
     this.#options = options;
-    this.#finder = finder;
+    this.#finder = parts.finder;
+    this.#system = parts.system;
     this.#looks = looks;
   }
 
@@ -67,10 +70,10 @@ export class Observer {
         this.#resume = resolve;
         if (until === undefined) return;
         const delay = Math.max(1, Math.ceil(until - this.#context.clock.monotonic()));
-        this.#sleepTimer = setTimeout(resolve, delay).unref();
+        this.#sleepTimer = this.#system.after(delay, resolve);
       });
     }
-    clearTimeout(this.#sleepTimer);
+    this.#sleepTimer?.();
     this.#resume = undefined;
     this.#awake = false;
   }
@@ -87,9 +90,9 @@ export class Observer {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#hintTimer);
-    clearTimeout(this.#rescanTimer);
-    clearTimeout(this.#sleepTimer);
+    this.#hintTimer?.();
+    this.#rescanTimer?.();
+    this.#sleepTimer?.();
     await this.#watcher?.close();
     await this.#looking;
   }
@@ -99,7 +102,7 @@ export class Observer {
     const silent = watch === "auto" && this.#finder.bases.some(({ base }) => needsPolling(base));
     this.#polling = watch === "poll" || silent;
     if (watch === "poll") return;
-    this.#watcher = new Watcher(this.#finder, {
+    this.#watcher = this.#system.watch(this.#finder, {
       changed: (path) => {
         this.#hints.add(path);
         this.#gather(GATHER_MS);
@@ -129,32 +132,29 @@ export class Observer {
     if (this.#closed) return;
     if (this.#hintTimer) {
       if (!this.#waitsForRest || this.#hints.size === 0) return;
-      clearTimeout(this.#hintTimer);
+      this.#hintTimer?.();
     }
     // Named paths are cheap to look at; only whole looks rest.
     const rest = this.#all && this.#hints.size === 0 ? this.#restUntil - this.#context.clock.monotonic() : 0;
-    this.#hintTimer = setTimeout(
-      () => {
-        this.#hintTimer = undefined;
-        const whole = this.#all && this.#context.clock.monotonic() >= this.#restUntil;
-        void this.#look(() => (whole ? this.#everything() : this.#some())).finally(() => {
-          if (this.#all) this.#gather(SOON_MS);
-        });
-      },
-      Math.max(delay, rest),
-    );
+    this.#hintTimer = this.#system.after(Math.max(delay, rest), () => {
+      this.#hintTimer = undefined;
+      const whole = this.#all && this.#context.clock.monotonic() >= this.#restUntil;
+      void this.#look(() => (whole ? this.#everything() : this.#some())).finally(() => {
+        if (this.#all) this.#gather(SOON_MS);
+      });
+    });
     this.#waitsForRest = rest > delay;
   }
 
   #scheduleRescan(): void {
-    clearTimeout(this.#rescanTimer);
+    this.#rescanTimer?.();
     if (this.#closed) return;
     const usual = this.#polling ? this.#options.pollInterval : this.#options.rescanInterval;
     // Who a newcomer is may depend on its being quiet for a while.
     const delay = this.#looks.waiting() ? Math.min(usual, Math.max(20, this.#options.rotateWait / 2)) : usual;
-    this.#rescanTimer = setTimeout(() => {
+    this.#rescanTimer = this.#system.after(delay, () => {
       void this.lookNow().finally(() => this.#scheduleRescan());
-    }, delay);
+    });
   }
 
   #look(action: () => Promise<void>): Promise<void> {

@@ -1,20 +1,8 @@
 /** Opening other people's files safely, and reading them without ever using a descriptor that was closed meanwhile. */
-import {
-  type BigIntStats,
-  constants,
-  fstat,
-  lstat,
-  close as nodeClose,
-  open as nodeOpen,
-  read as nodeRead,
-} from "node:fs";
+import { type BigIntStats, constants, close as nodeClose } from "node:fs";
 import { readlink, realpath } from "node:fs/promises";
 import { sep } from "node:path";
-import { promisify } from "node:util";
-
-const openFd = promisify(nodeOpen);
-const readFd = promisify(nodeRead);
-const lstatPath = promisify(lstat);
+import type { System } from "./system.ts";
 
 /** A FIFO without O_NONBLOCK would block a thread of the pool for good; without O_NOFOLLOW a link could ship /etc/shadow. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
@@ -53,9 +41,9 @@ function kindOf(stats: BigIntStats): string {
 }
 
 /** What is at the path itself; undefined where nothing is. */
-export async function statPath(path: string): Promise<FileStat | undefined> {
+export async function statPath(path: string, system: System): Promise<FileStat | undefined> {
   try {
-    return toStat(await lstatPath(path, { bigint: true }));
+    return toStat(await system.stat(path));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -73,12 +61,14 @@ export function codeOf(error: unknown): string {
 
 /** An open regular file. A close waits for the reads under way: a descriptor used after it could be another file's. */
 export class OpenFile {
+  readonly system: System;
   readonly #fd: number;
   readonly #closed: () => void;
   #uses = 0;
   #closing = false;
 
-  constructor(fd: number, closed: () => void) {
+  constructor(fd: number, system: System, closed: () => void) {
+    this.system = system;
     this.#fd = fd;
     this.#closed = closed;
   }
@@ -88,17 +78,12 @@ export class OpenFile {
     // Not from the shared pool: a batch keeps its buffer for long.
     const buffer = Buffer.allocUnsafeSlow(length);
     // One call: a second one could add bytes of what the file was filled with after being emptied in between.
-    const { bytesRead: filled } = await this.#using(() => readFd(this.#fd, buffer, 0, length, position));
+    const filled = await this.#using(() => this.system.read(this.#fd, buffer, position));
     return filled === length ? buffer : buffer.subarray(0, filled);
   }
 
   stat(): Promise<FileStat> {
-    return this.#using(
-      () =>
-        new Promise((resolve, reject) => {
-          fstat(this.#fd, { bigint: true }, (error, stats) => (error ? reject(error) : resolve(toStat(stats))));
-        }),
-    );
+    return this.#using(async () => toStat(await this.system.statOpen(this.#fd)));
   }
 
   close(): void {
@@ -126,6 +111,7 @@ export class OpenFile {
 }
 
 export interface OpenOptions {
+  readonly system: System;
   /** Directories a symbolic link may lead into; empty: links are refused. */
   readonly allowedRoots: readonly string[];
   readonly onOpen: () => void;
@@ -134,9 +120,9 @@ export interface OpenOptions {
 
 /** Opens a regular file. Throws RefusedError for anything else, and errors of the system as they are. */
 export async function openRegular(path: string, options: OpenOptions): Promise<{ file: OpenFile; stat: FileStat }> {
-  const { fd, real } = await openInside(path, options.allowedRoots);
+  const { fd, real } = await openInside(path, options);
   options.onOpen();
-  const file = new OpenFile(fd, options.onClose);
+  const file = new OpenFile(fd, options.system, options.onClose);
   try {
     const stat = await file.stat();
     if (stat.other) throw new RefusedError(`it is ${stat.other}, not a regular file`);
@@ -148,9 +134,10 @@ export async function openRegular(path: string, options: OpenOptions): Promise<{
   }
 }
 
-async function openInside(path: string, roots: readonly string[]): Promise<{ fd: number; real?: string }> {
+async function openInside(path: string, options: OpenOptions): Promise<{ fd: number; real?: string }> {
+  const { allowedRoots: roots, system } = options;
   try {
-    return { fd: await openFd(path, FLAGS) };
+    return { fd: await system.open(path, FLAGS) };
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENXIO") throw new RefusedError("it is a socket or a device, not a regular file");
@@ -159,7 +146,7 @@ async function openInside(path: string, roots: readonly string[]): Promise<{ fd:
     if (roots.length === 0) throw new RefusedError("it is a symbolic link (see follow_symlinks)");
     const real = await realpath(path);
     if (!isInside(real, roots)) throw new RefusedError(`it is a symbolic link to ${real}, outside allowed_roots`);
-    return { fd: await openFd(real, FLAGS), real };
+    return { fd: await system.open(real, FLAGS), real };
   }
 }
 

@@ -1,13 +1,16 @@
 import { describe, test } from "vitest";
-import { Driver } from "./driver.ts";
+import { Driver, STYLES } from "./driver.ts";
 
 const SEED = Number(process.env.SEED ?? 1);
-const ROUNDS = Number(process.env.ROUNDS ?? 12);
+const ROUNDS = Number(process.env.ROUNDS ?? 10);
 
-describe("rotation of every kind, with stops and kills: every line once, in order", () => {
-  for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
-    test(`seed ${seed}`, async () => {
-      await new Driver(seed).run(60);
-    });
-  }
-});
+describe.each(STYLES)(
+  "rotation %s, with stops and kills between any two questions: every line once, in order",
+  (style) => {
+    for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
+      test(`seed ${seed}`, async () => {
+        await new Driver(seed, style).run(60);
+      });
+    }
+  },
+);
