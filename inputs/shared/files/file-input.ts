@@ -204,7 +204,7 @@ export class FileInput implements Input {
     const rest: Step = flush ? file.flush() : { is: "end" };
     if (rest.is === "records") this.#moveTo(memory, rest);
     file.flushed = true;
-    const newest = group.ordered.at(-1) === file && !file.deleted && !file.strayed && !file.compressed;
+    const newest = group.newest === file && !file.deleted && !file.strayed && !file.compressed;
     if (!(this.#mode === "once" && newest && !memory.finished)) this.#finished(file, memory, flush);
     if (!flush) group.changed();
     return rest.is === "records" ? this.#batch(file, memory, rest) : undefined;

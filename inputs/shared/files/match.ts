@@ -35,7 +35,7 @@ export class Matcher {
     const { once, emit, alias } = this.#context;
     if (file.compressed && !once && !this.#quiet(file)) return false;
     const found = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
-    if (!found) return false;
+    if (!found || (file.compressed && this.#beingWritten(file))) return false;
     const match = await this.#match(file, found);
     if (match === "wait") return false;
     if (match) {
@@ -90,6 +90,16 @@ export class Matcher {
   /** Whether nothing more will come, so that an unfinished first line is a line. */
   #complete(file: LogFile): boolean {
     return this.#context.once || file.compressed || ((file.deleted || file.strayed) && this.#quiet(file));
+  }
+
+  /** Cut in the midst, beside its original or not long ago: gzip is slow. */
+  #beingWritten(file: LogFile): boolean {
+    if (this.#context.once || file.damage === undefined) return false;
+    const { rotateWait } = this.#options;
+    return (
+      this.#catalog.byPath.has(stemOf(file.path)) ||
+      this.#context.clock.monotonic() - file.changedAt < TWIN_PATIENCE * rotateWait
+    );
   }
 
   async #match(file: LogFile, found: Fingerprint): Promise<Memory | "wait" | undefined> {

@@ -61,6 +61,13 @@ export class Group {
     return this.#ordered;
   }
 
+  /** The newest file that is known. A compressed one is the rest of an older one, whatever its time says: nobody writes to it. */
+  get newest(): LogFile | undefined {
+    return (
+      this.ordered.findLast((file) => file.memory && !file.compressed) ?? this.ordered.findLast((file) => file.memory)
+    );
+  }
+
   turn(now: number, wait: number, mode: Mode): Turn {
     const { ordered } = this;
     // By turns with the others: neither a file that goes on being late nor a big backlog may keep the other waiting.
@@ -90,7 +97,7 @@ export class Group {
   }
 
   #ordinary(ordered: readonly LogFile[], now: number, wait: number, mode: Mode): Turn {
-    const newestKnown = ordered.findLast((file) => file.memory);
+    const newestKnown = this.newest;
     let expected = false;
     for (const file of ordered) {
       if (!file.memory) {
@@ -102,7 +109,8 @@ export class Group {
       const newest = file === newestKnown;
       const live = newest && !file.deleted && !file.strayed && !file.compressed;
       if (mode === "once" && (!live || !file.flushed)) return { is: "finish", file, flush: true };
-      if (live) break;
+      // A compressed file after it, by its time, is older all the same.
+      if (live) continue;
       const quietAt = file.changedAt + wait;
       if (now >= quietAt) return { is: "finish", file, flush: true };
       if (mode === "stop") {
