@@ -1,7 +1,8 @@
 import type { RecordBatch } from "../api/batch.ts";
 import type { Failure, Output, Plan, WriteResult } from "../api/output.ts";
 import { pick } from "./chunk.ts";
-import { limited, messageOf, orAbort } from "./lane.ts";
+import { messageOf } from "./lane.ts";
+import { limited, orAbort } from "./waiting.ts";
 
 /** What one attempt at some records came to. Indexes are those of the records given. */
 export interface Outcome {
@@ -14,14 +15,14 @@ export interface Outcome {
   /** Why there is something to write again; undefined where there is nothing. */
   readonly trouble: { readonly state: "degraded" | "blocked"; readonly reason: string } | undefined;
   readonly pauseMs: number;
-  /** Time-out or abort ended it. */
+  /** Somebody else's abort ended it, not the destination. */
   readonly aborted: boolean;
 }
 
 export interface AttemptOptions {
   readonly output: Output;
   readonly timeoutMs: number;
-  readonly signals: readonly AbortSignal[];
+  readonly signal: AbortSignal;
   /** The destination has taken other records since these were first refused: so a refusal of a single one is that record's fault. */
   readonly othersAccepted: () => boolean;
 }
@@ -49,7 +50,7 @@ async function writeOnce(
   plan: Plan,
   options: AttemptOptions,
 ): Promise<WriteResult | { thrown: string; aborted: boolean }> {
-  const limit = limited(options.signals, options.timeoutMs);
+  const limit = limited(options.signal, options.timeoutMs);
   try {
     return await orAbort(options.output.write(batches, plan, limit.signal), limit.signal);
   } catch (error) {
@@ -78,7 +79,8 @@ function judge(total: number, result: WriteResult): Outcome {
   const rejected = new Map<number, string>();
   let trouble: Outcome["trouble"];
   for (const [index, failure] of result.failed ?? new Map<number, Failure>()) {
-    if (index < 0 || index >= total) continue;
+    // An answer about what was not asked is a bug of the output; it must not unbalance the count.
+    if (!Number.isInteger(index) || index < 0 || index >= total) continue;
     if (failure.action === "reject") rejected.set(index, failure.reason);
     else {
       again.push(index);
@@ -140,32 +142,39 @@ async function bisect(
   let trouble: Outcome["trouble"];
   let aborted = false;
   const othersAccepted = () => stored > 0 || options.othersAccepted();
-  const run = async (from: number, to: number) => {
-    const indexes = Uint32Array.from({ length: to - from }, (_, i) => from + i);
+  const run = async (indexes: readonly number[]): Promise<Half> => {
     const part = await attempt(
-      pick(batches, indexes),
-      { ...plan, id: `${plan.id}.${from}` },
+      pick(batches, Uint32Array.from(indexes)),
+      { ...plan, id: `${plan.id}.${indexes[0]}` },
       { ...options, othersAccepted },
     );
     stored += part.stored;
     repeated += part.repeated;
     pause = Math.max(pause, part.pauseMs);
-    for (const [index, why] of part.rejected) rejected.set(from + index, why);
-    return { part, again: part.again.map((index) => from + index), size: to - from };
+    for (const [index, why] of part.rejected) rejected.set(indexes[index]!, why);
+    return { part, again: part.again.map((index) => indexes[index]!) };
   };
-  let first = await run(0, half);
+  let first = await run(range(0, half));
   // An outage in the first half says nothing of the second: leave it for the retry.
   const halted = first.part.trouble?.state === "degraded";
-  const second = halted ? undefined : await run(half, total);
+  const second = halted ? undefined : await run(range(half, total));
   // The first half's refusals may have been judged before anything was accepted; with the second accepted they are judged again.
-  if (first.part.trouble?.state === "blocked" && first.part.stored === 0 && (second?.part.stored ?? 0) > 0)
-    first = await run(0, half);
+  const acceptedSince = first.part.stored === 0 && (second?.part.stored ?? 0) > 0;
+  if (first.part.trouble?.state === "blocked" && acceptedSince) first = await run(first.again);
   for (const side of [first, second]) {
     if (side === undefined) continue;
     again.push(...side.again);
     aborted ||= side.part.aborted;
     if (side.part.trouble !== undefined && trouble?.state !== "blocked") trouble = side.part.trouble;
   }
-  if (second === undefined) for (let index = half; index < total; index++) again.push(index);
+  if (second === undefined) again.push(...range(half, total));
   return { again, rejected, stored, repeated, trouble, pauseMs: pause, aborted };
 }
+
+interface Half {
+  readonly part: Outcome;
+  /** Indexes in the whole. */
+  readonly again: readonly number[];
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);

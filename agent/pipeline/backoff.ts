@@ -27,7 +27,7 @@ export class Backoff {
     this.failures++;
     // A floor of a tenth: full jitter may draw 0, and a refused connection would be tried again at once.
     const delay = Math.max(ceiling / 10, this.#random() * ceiling);
-    return Math.max(delay, Math.min(pauseMs, LONGEST_PAUSE_MS));
+    return pauseMs > delay ? Math.min(pauseMs, LONGEST_PAUSE_MS) : delay;
   }
 
   reset(): void {

@@ -2,6 +2,8 @@ import type { RecordBatch } from "../api/batch.ts";
 import type { Block, Place } from "../queue/types.ts";
 import { Tally } from "./lane-ledger.ts";
 
+export { precedes } from "./lane-ledger.ts";
+
 /** Consecutive records of a block. */
 interface Slice {
   readonly seq: number;
@@ -15,6 +17,7 @@ interface Slice {
 export class Chunk {
   readonly slices: Slice[] = [];
   readonly tally = new Tally();
+  /** Aborted when the queue gives its records up, and when the lane stops. */
   readonly abort = new AbortController();
   records = 0;
   bytes = 0;
@@ -22,8 +25,11 @@ export class Chunk {
   settled = false;
   /** The queue gave these records up (`drop_oldest`). */
   dropped = false;
+
   /** Where the cursor goes once it is settled. */
-  end: Place = { seq: 0, index: 0 };
+  get end(): Place {
+    return this.tally.end;
+  }
 
   get start(): Place {
     const first = this.slices[0]!;
@@ -39,17 +45,13 @@ export class Chunk {
     this.slices.push({ seq: block.seq, from, time: block.time, batch: block.batch.slice(from, to) });
     this.records += to - from;
     this.bytes += bytes;
-    this.end = to === block.batch.count ? { seq: block.seq + 1, index: 0 } : { seq: block.seq, index: to };
+    this.tally.end = to === block.batch.count ? { seq: block.seq + 1, index: 0 } : { seq: block.seq, index: to };
   }
 
   /** The batches and, of each, the index of its first record in the chunk. */
   batches(): RecordBatch[] {
     return this.slices.map((slice) => slice.batch);
   }
-}
-
-export function precedes(a: Place, b: Place): boolean {
-  return a.seq < b.seq || (a.seq === b.seq && a.index < b.index);
 }
 
 /** Calls back with batch and index of each record given by ascending index over all batches. */

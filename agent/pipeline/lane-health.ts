@@ -1,7 +1,15 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../api/clock.ts";
 import type { ComponentState, Emit } from "../api/events.ts";
-import { Backoff, type BackoffOptions } from "./backoff.ts";
+import { Backoff, type BackoffOptions, LONGEST_PAUSE_MS } from "./backoff.ts";
+import { Bell, sleep } from "./waiting.ts";
+
+/** Leave to make one attempt. It ends with `ok`, `failed` or `left`. */
+export interface Pass {
+  /** While it lasts no other attempt is made. */
+  readonly probe: boolean;
+  /** How many failures had been counted when the attempt began. */
+  readonly epoch: number;
+}
 
 /**
  * Whether the destination takes anything, and when to ask again. While it does not, one attempt at a time passes the gate (the probe);
@@ -12,9 +20,10 @@ export class LaneHealth {
   readonly #clock: Clock;
   readonly #emit: Emit;
   readonly #backoff: Backoff;
+  readonly #gate = new Bell();
   #resumeAt = 0;
   #probing = false;
-  #waiters: (() => void)[] = [];
+  #epoch = 0;
   state: ComponentState = "starting";
   since: number;
   reason: string | undefined;
@@ -33,47 +42,83 @@ export class LaneHealth {
     return this.#backoff.failures > 0;
   }
 
-  /** Waits until an attempt may be made. Every pass is answered by `ok` or `failed`, or given back by `left`. */
-  async enter(signal: AbortSignal): Promise<void> {
+  /** Waits until an attempt may be made; undefined when the signal aborts first. */
+  async enter(signal: AbortSignal): Promise<Pass | undefined> {
     while (!signal.aborted) {
-      if (!this.failing && this.#resumeAt <= this.#clock.monotonic()) return;
+      const wait = this.#resumeAt - this.#clock.monotonic();
+      if (!this.failing && wait <= 0) return { probe: false, epoch: this.#epoch };
       if (this.#probing) {
-        await this.#turn(signal);
+        await this.#gate.wait(signal);
         continue;
       }
       this.#probing = true;
+      await this.#rest(signal);
+      if (!signal.aborted) return { probe: true, epoch: this.#epoch };
+      this.#release();
+    }
+    return undefined;
+  }
+
+  /** Until the time to resume, which may move meanwhile. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    for (;;) {
       const wait = this.#resumeAt - this.#clock.monotonic();
-      if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
-      if (signal.aborted) this.left();
-      return;
+      if (wait <= 0 || signal.aborted) return;
+      await sleep(wait, signal);
     }
   }
 
-  ok(): void {
-    this.lastProgress = this.#clock.now();
+  ok(pass: Pass): void {
+    this.progress();
     this.#backoff.reset();
-    this.left();
+    this.left(pass);
+    this.#gate.ring();
     this.#set("ok");
   }
 
+  /** Some records were settled. */
+  progress(): void {
+    this.lastProgress = this.#clock.now();
+  }
+
   /** The destination answered, but wants fewer or slower requests, or is not there. Returns the delay. */
-  failed(state: "degraded" | "blocked", reason: string, pauseMs?: number): number {
-    const delay = this.#backoff.next(pauseMs);
-    this.#resumeAt = this.#clock.monotonic() + delay;
-    this.left();
-    this.#set(state, reason);
+  failed(pass: Pass, state: "degraded" | "blocked", reason: string, pauseMs?: number): number {
+    const delay = this.#failed(pass.epoch, state, reason, pauseMs);
+    this.left(pass);
     return delay;
   }
 
-  /** A pause asked for along with success. */
+  #failed(epoch: number, state: "degraded" | "blocked", reason: string, pauseMs = 0): number {
+    const now = this.#clock.monotonic();
+    // Several attempts under way at once fail together: that is one failure, not a delay doubled so many times.
+    if (epoch === this.#epoch) {
+      this.#epoch++;
+      this.#resumeAt = Math.max(this.#resumeAt, now + this.#backoff.next(pauseMs));
+    } else this.pause(pauseMs);
+    this.#set(state, reason);
+    return Math.max(0, this.#resumeAt - now);
+  }
+
+  /** Something other than the destination fails (the queue's disk, a bug in the output): says so, and waits as after any failure. */
+  async stumble(reason: string, signal: AbortSignal): Promise<void> {
+    this.#failed(this.#epoch, "degraded", reason);
+    await this.#rest(signal);
+  }
+
+  /** A pause asked for, perhaps along with success. */
   pause(ms: number): void {
-    this.#resumeAt = Math.max(this.#resumeAt, this.#clock.monotonic() + ms);
+    const until = this.#clock.monotonic() + (ms > 0 ? Math.min(ms, LONGEST_PAUSE_MS) : 0);
+    this.#resumeAt = Math.max(this.#resumeAt, until);
   }
 
   /** An attempt ended without saying anything of the destination (it was aborted). */
-  left(): void {
+  left(pass: Pass): void {
+    if (pass.probe) this.#release();
+  }
+
+  #release(): void {
     this.#probing = false;
-    for (const wake of this.#waiters.splice(0)) wake();
+    this.#gate.ring();
   }
 
   stopped(): void {
@@ -81,7 +126,7 @@ export class LaneHealth {
   }
 
   #set(state: ComponentState, reason?: string): void {
-    if (this.state === state && this.reason === reason) return;
+    if (this.state === "stopped" || (this.state === state && this.reason === reason)) return;
     const changed = this.state !== state;
     this.state = state;
     this.reason = reason;
@@ -92,17 +137,6 @@ export class LaneHealth {
       name: this.#alias,
       state,
       ...(reason === undefined ? {} : { reason }),
-    });
-  }
-
-  #turn(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#waiters.push(done);
-      signal.addEventListener("abort", done, { once: true });
     });
   }
 }

@@ -1,15 +1,24 @@
+import { createHash } from "node:crypto";
 import { imbalance, type Ledger } from "../api/status.ts";
-import type { QueueReader, TagTotals } from "../queue/types.ts";
+import type { Place, QueueReader, TagTotals } from "../queue/types.ts";
 
-/** What became of the records of one chunk. Moves into the ledger when the cursor passes the chunk. */
+/** What became of the records of one chunk. */
 export class Tally {
   delivered = 0;
   rejected = 0;
   lost = 0;
+  /** Where its records end. As long as the cursor stands before it, the queue still counts them in its backlog. */
+  end: Place = { seq: 0, index: 0 };
 
   get settled(): number {
     return this.delivered + this.rejected + this.lost;
   }
+}
+
+interface Counts {
+  readonly delivered?: number | undefined;
+  readonly rejected?: number | undefined;
+  readonly lost?: number | undefined;
 }
 
 /** The part of an output's cursor record that counts; JSON. */
@@ -21,25 +30,33 @@ export interface StoredLedger {
   readonly lost: number;
   /** Records after the cursor that are settled all the same (object lanes). */
   readonly ahead: number;
-  /** The match patterns it counts for: others would count other tags. */
+  /** Hash of the match patterns it counts for: others would count other tags. */
   readonly match: string;
 }
 
-/** Keeps `read + created = filtered + delivered + rejected + lost + queued` for one output, across restarts. */
+export function precedes(a: Place, b: Place): boolean {
+  return a.seq < b.seq || (a.seq === b.seq && a.index < b.index);
+}
+
+/**
+ * Keeps `read + created = filtered + delivered + rejected + lost + queued` for one output: at any moment, also while a cursor is being
+ * saved, and across restarts.
+ */
 export class LaneLedger {
   readonly #totals: () => ReadonlyMap<string, TagTotals>;
   readonly #matches: (tag: string) => boolean;
   readonly #match: string;
   readonly #reader: QueueReader;
-  /** Chunks begun and not yet passed by the cursor. */
-  readonly open = new Set<Tally>();
-  #base: StoredLedger["base"];
+  /** Settled wholly or in part, and not yet passed by the cursor. */
+  readonly #open = new Set<Tally>();
+  #base: StoredLedger["base"] = { read: 0, created: 0, filtered: 0 };
   #delivered = 0;
   #rejected = 0;
   #lost = 0;
-  readonly #missing: { readonly seq: number; readonly tally: Tally }[] = [];
-  /** Records after the cursor that are settled all the same; the object lane keeps it. */
-  ahead = 0;
+  /** Records from `#origin` on that are settled all the same, and of those the ones met since the start, by block. */
+  #ahead = 0;
+  readonly #aheadBy = new Map<number, number>();
+  #origin: Place;
 
   constructor(
     totals: () => ReadonlyMap<string, TagTotals>,
@@ -47,63 +64,64 @@ export class LaneLedger {
     matches: (tag: string) => boolean,
     reader: QueueReader,
     stored: StoredLedger | undefined,
+    /** Records before the cursor that the queue lost together with the part of the log they were in. */
+    gone = 0,
   ) {
     this.#totals = totals;
     this.#matches = matches;
-    this.#match = match.join(" ");
+    this.#match = createHash("sha256").update(match.join(" ")).digest("base64url").slice(0, 16);
     this.#reader = reader;
-    this.#base = { read: 0, created: 0, filtered: 0 };
+    this.#origin = reader.cursor;
     if (stored !== undefined) {
       this.#delivered = stored.delivered;
       this.#rejected = stored.rejected;
       this.#lost = stored.lost;
       this.#base = stored.base;
-      this.ahead = stored.ahead;
+      this.#ahead = stored.ahead;
     }
-    if (stored === undefined || stored.match !== this.#match) this.#rebase();
+    this.#lost += gone;
+    if (stored === undefined || stored.match !== this.#match) this.forgetAhead();
   }
 
-  /** Begins to count here: what is in the queue now counts as read, the past before it does not. */
-  #rebase(): void {
+  /**
+   * What was settled beyond the cursor means nothing any more and will be delivered again. Begins to count here: what is in the queue
+   * now counts as read, the past before it does not.
+   */
+  forgetAhead(): void {
+    this.#ahead = 0;
     this.#base = { read: 0, created: 0, filtered: 0 };
     const { read, created, filtered } = this.#sum();
     const past = this.#delivered + this.#rejected + this.#lost;
-    const queued = this.#reader.backlog().records - this.ahead;
-    this.#base = { read: read - queued - past, created, filtered };
+    this.#base = { read: read - this.#reader.backlog().records - past, created, filtered };
   }
 
-  /** The cursor has passed a chunk. */
-  pass(tally: Tally): void {
-    this.open.delete(tally);
-    this.#delivered += tally.delivered;
-    this.#rejected += tally.rejected;
-    this.#lost += tally.lost;
+  get ahead(): number {
+    return this.#ahead;
   }
 
-  /** Records the queue could not give back (damage): lost, once the cursor has passed the block they were in. */
+  /** Begins to count a chunk. */
+  add(tally: Tally): void {
+    this.#open.add(tally);
+  }
+
+  /** Records the queue could not give back (damage): lost, and no longer waiting. */
   missing(seq: number, records: number): void {
     const tally = new Tally();
     tally.lost = records;
-    this.open.add(tally);
-    this.#missing.push({ seq, tally });
+    tally.end = { seq: seq + 1, index: 0 };
+    this.#open.add(tally);
   }
 
-  /** The cursor is about to stand at block `seq`. */
-  passTo(seq: number): void {
-    while (this.#missing[0] && this.#missing[0].seq < seq) this.pass(this.#missing.shift()!.tally);
+  /** Settles records beyond the cursor; `perBlock` where they were met since the start. */
+  settle(counts: Counts, perBlock?: ReadonlyMap<number, number>): void {
+    this.#add(counts);
+    this.#ahead += (counts.delivered ?? 0) + (counts.rejected ?? 0) + (counts.lost ?? 0);
+    for (const [seq, records] of perBlock ?? []) this.meet(seq, records);
   }
 
-  /** Settles records at once, wherever the cursor is; the caller keeps `ahead`. */
-  settle(counts: { readonly delivered?: number; readonly rejected?: number; readonly lost?: number }): void {
-    this.#delivered += counts.delivered ?? 0;
-    this.#rejected += counts.rejected ?? 0;
-    this.#lost += counts.lost ?? 0;
-  }
-
-  /** So many records counted as settled will be delivered again (as after a change of options): the count begins anew. */
-  forget(records: number): void {
-    this.ahead -= records;
-    this.#rebase();
+  /** So many of the records settled beyond the cursor are in block `seq`. */
+  meet(seq: number, records: number): void {
+    this.#aheadBy.set(seq, (this.#aheadBy.get(seq) ?? 0) + records);
   }
 
   /** The cursor has skipped records: whatever the balance now lacks is lost. Returns how many. */
@@ -113,26 +131,24 @@ export class LaneLedger {
     return skipped;
   }
 
-  stored(): StoredLedger {
-    return {
-      base: this.#base,
-      delivered: this.#delivered,
-      rejected: this.#rejected,
-      lost: this.#lost,
-      ahead: this.ahead,
-      match: this.#match,
-    };
+  /** As it has to stand in a cursor record at that place. */
+  stored(at: Place): StoredLedger {
+    let [delivered, rejected, lost] = [this.#delivered, this.#rejected, this.#lost];
+    for (const tally of this.#open) {
+      if (precedes(at, tally.end)) continue;
+      delivered += tally.delivered;
+      rejected += tally.rejected;
+      lost += tally.lost;
+    }
+    return { base: this.#base, delivered, rejected, lost, ahead: this.#aheadOf(at), match: this.#match };
   }
 
   now(): Ledger {
+    this.#fold();
     const { read, created, filtered } = this.#sum();
-    let [delivered, rejected, lost, queued] = [
-      this.#delivered,
-      this.#rejected,
-      this.#lost,
-      this.#reader.backlog().records - this.ahead,
-    ];
-    for (const tally of this.open) {
+    let [delivered, rejected, lost] = [this.#delivered, this.#rejected, this.#lost];
+    let queued = this.#reader.backlog().records - this.#ahead;
+    for (const tally of this.#open) {
       delivered += tally.delivered;
       rejected += tally.rejected;
       lost += tally.lost;
@@ -148,6 +164,41 @@ export class LaneLedger {
       lost,
       queued,
     };
+  }
+
+  /** Takes in what the cursor has passed meanwhile. */
+  #fold(): void {
+    const { cursor } = this.#reader;
+    for (const tally of this.#open) {
+      if (precedes(cursor, tally.end)) continue;
+      this.#open.delete(tally);
+      this.#add(tally);
+    }
+    if (!precedes(this.#origin, cursor)) return;
+    this.#ahead = this.#aheadOf(cursor);
+    const inside = this.#before(cursor);
+    for (const seq of this.#aheadBy.keys()) if (seq < cursor.seq) this.#aheadBy.delete(seq);
+    if (inside > 0) this.meet(cursor.seq, -inside);
+    this.#origin = cursor;
+  }
+
+  /** How many of those ahead lie at or after a place before which everything is settled. */
+  #aheadOf(place: Place): number {
+    let ahead = this.#ahead - this.#before(place);
+    for (const [seq, records] of this.#aheadBy) if (seq < place.seq) ahead -= records;
+    return ahead;
+  }
+
+  /** How many records of the place's own block lie before it, and were not passed yet. */
+  #before(place: Place): number {
+    if (!this.#aheadBy.has(place.seq)) return 0;
+    return Math.max(0, place.index - (this.#origin.seq === place.seq ? this.#origin.index : 0));
+  }
+
+  #add({ delivered = 0, rejected = 0, lost = 0 }: Counts): void {
+    this.#delivered += delivered;
+    this.#rejected += rejected;
+    this.#lost += lost;
   }
 
   #sum(): { read: number; created: number; filtered: number } {

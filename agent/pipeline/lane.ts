@@ -6,7 +6,8 @@ import type { DeadLetter, DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, QueueReader } from "../queue/types.ts";
 import { locate } from "./chunk.ts";
 import type { LaneHealth } from "./lane-health.ts";
-import type { LaneLedger, StoredLedger } from "./lane-ledger.ts";
+import type { LaneLedger } from "./lane-ledger.ts";
+import { limited, orAbort } from "./waiting.ts";
 
 /** The chain around one output: cursor → batch → retry → time-out → write. */
 export interface Lane {
@@ -75,60 +76,35 @@ export async function bury(
 
 /**
  * Moves the cursor over records that are given up, and counts them as lost. How many they are is known only afterwards: `skipping` in the
- * cursor record makes a crash in between count them at the next start.
+ * cursor record makes a crash in between count them at the next start. `data` is what stands beside a cursor at that place.
  */
-export async function skipTo<D extends { ledger: StoredLedger }>(
-  to: Place,
-  data: D,
-  alias: string,
-  reader: QueueReader,
-  ledger: LaneLedger,
-  emit: Emit,
-): Promise<void> {
-  const { bytes } = reader.backlog();
-  ledger.passTo(to.seq);
-  await reader.commit(to, { ...data, ledger: ledger.stored(), skipping: true });
+export async function skipTo(to: Place, data: (at: Place) => object, parts: LaneParts): Promise<void> {
+  const { reader, ledger, emit, alias } = parts;
+  const before = reader.backlog().bytes;
+  await reader.commit(to, { ...data(to), skipping: true });
   const records = ledger.absorb();
-  const reason = "queue full, on_full: drop_oldest";
-  emit({ is: "lost", where: "output", name: alias, records, bytes: bytes - reader.backlog().bytes, reason });
-  await reader.commit(to, { ...data, ledger: ledger.stored() });
+  const bytes = Math.max(0, before - reader.backlog().bytes);
+  if (records > 0) emit({ is: "lost", where: "output", name: alias, records, bytes, reason: DROPPED });
+  await reader.commit(to, data(to));
 }
 
-/** A signal that aborts with any of the given ones or after the time-out; `end` frees the timer. */
-export function limited(
-  signals: readonly AbortSignal[],
-  timeoutMs: number,
-): { signal: AbortSignal; timedOut: () => boolean; end: () => void } {
-  const controller = new AbortController();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    controller.abort(new Error(`no answer within ${timeoutMs} ms`));
-  }, timeoutMs);
-  const stop = () => controller.abort(new Error("stopped"));
-  for (const signal of signals) {
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
+export const DROPPED = "queue full, on_full: drop_oldest";
+
+/** An output that does not close in time must not hold the process. */
+const CLOSE_MS = 5_000;
+
+export async function closeOutput(output: { close(): Promise<void> }): Promise<void> {
+  const limit = limited(NEVER, CLOSE_MS);
+  try {
+    await orAbort(output.close(), limit.signal);
+  } catch (error) {
+    throw limit.timedOut() ? new Error(`the output did not close within ${CLOSE_MS} ms`) : error;
+  } finally {
+    limit.end();
   }
-  return {
-    signal: controller.signal,
-    timedOut: () => late,
-    end: () => {
-      clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener("abort", stop);
-    },
-  };
 }
 
-/** `promise`, or a rejection once the signal aborts: an output that ignores its signal must not hold the lane. */
-export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error("stopped"));
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
-}
+const NEVER = new AbortController().signal;
 
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

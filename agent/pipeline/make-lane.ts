@@ -10,7 +10,8 @@ import type { Place, Queue } from "../queue/types.ts";
 import type { Lane, LaneParts } from "./lane.ts";
 import { LaneHealth } from "./lane-health.ts";
 import { LaneLedger, type StoredLedger } from "./lane-ledger.ts";
-import { ObjectLane, type StoredObjects } from "./object-lane.ts";
+import { ObjectLane } from "./object-lane.ts";
+import type { StoredObjects } from "./object-plan.ts";
 import { StreamLane } from "./stream-lane.ts";
 
 export interface LaneEnvironment {
@@ -32,7 +33,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
   const matches = tagMatcher(match);
   let lane: Lane | undefined;
   let ledger: LaneLedger | undefined;
-  const early: [number, number][] = [];
+  let gone = 0;
   const reader = await env.queue.openReader({
     alias,
     match: matches,
@@ -41,13 +42,12 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     onDrop: (to: Place) => lane?.drop(to),
     onMissing: ({ seq, records, bytes, reason }) => {
       if (ledger) ledger.missing(seq, records);
-      else early.push([seq, records]);
+      else gone += records;
       env.emit({ is: "lost", where: "queue", name: alias, records, bytes, reason });
     },
   });
   const stored = reader.data as { ledger?: StoredLedger; skipping?: boolean } | undefined;
-  ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger);
-  for (const [seq, records] of early) ledger.missing(seq, records);
+  ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger, gone);
   if (stored?.skipping) {
     const records = ledger.absorb();
     env.emit({
@@ -77,16 +77,15 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
   };
   const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
   if (isObjects(definition)) {
+    const assemble = definition.assemble(output.options);
+    const decisive = JSON.stringify([definition.name, env.node, match, output.options]);
+    const options = createHash("sha256").update(decisive).digest("base64url").slice(0, 16);
     const made = await definition.create(output.options, context);
-    const options = createHash("sha256").update(JSON.stringify(output.options)).digest("base64url").slice(0, 16);
-    lane = new ObjectLane(
-      parts,
-      made,
-      definition.assemble(output.options),
-      options,
-      reader.data as StoredObjects | undefined,
-    );
+    const { attempts } = common.retry;
+    lane = new ObjectLane(parts, made, { assemble, options, attempts }, reader.data as StoredObjects | undefined);
   } else {
+    // The alias may have belonged to an output that writes objects: what that settled beyond the cursor is unknown here.
+    if (ledger.ahead !== 0) ledger.forgetAhead();
     const made = await definition.create(output.options, context);
     const { limits, defaults } = definition;
     const { batch } = common;

@@ -4,7 +4,8 @@ import { batchOf } from "../../test/fakes/batch.ts";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Block, Place } from "../queue/types.ts";
 import { precedes } from "./chunk.ts";
-import { type Group, Grouper, MAX_OPEN_PARTITIONS, partitionKey } from "./objects.ts";
+import { partitionKey } from "./object-plan.ts";
+import { type Group, Grouper, MAX_OPEN_PARTITIONS } from "./objects.ts";
 
 /** The partition is the text before the first `:` of a record. */
 const partition = (batch: RecordBatch, index: number) => batch.bytes(index).toString().split(":")[0]!;
@@ -28,7 +29,7 @@ describe("Grouper", () => {
     const [a, b] = g.ready;
     expect(a).toMatchObject({ partition: "a", from: { seq: 1, index: 0 }, to: { seq: 2, index: 0 }, records: 2 });
     expect(b).toMatchObject({ partition: "b", from: { seq: 1, index: 1 }, to: { seq: 3, index: 0 }, records: 2 });
-    expect([...b!.perBlock]).toEqual([
+    expect([...b!.perBlock!]).toEqual([
       [1, 1],
       [2, 1],
     ]);

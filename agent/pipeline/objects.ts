@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Assemble } from "../api/output.ts";
 import type { Block, Place } from "../queue/types.ts";
-import { precedes } from "./chunk.ts";
+import { precedes } from "./lane-ledger.ts";
+import { type Marks, partitionKey } from "./object-plan.ts";
 
 /** Records of one partition, in order, that become one object. Holds no bytes: they are read again when it is written. */
 export interface Group {
@@ -18,23 +18,19 @@ export interface Group {
   readonly openedAt: number;
   /** Write time of its youngest block. */
   youngest: number;
-  /** How many of its records each block holds, by block. */
-  readonly perBlock: Map<number, number>;
+  /** How many of its records each block holds, by block; undefined where the plan is from before a restart. */
+  readonly perBlock: Map<number, number> | undefined;
 }
 
 /** So many partitions may be open at once; the oldest is written early where one more opens. Keeps the cursor record within its slot. */
 export const MAX_OPEN_PARTITIONS = 32;
-
-export function partitionKey(partition: string): string {
-  return createHash("sha256").update(partition).digest("base64url").slice(0, 12);
-}
 
 /** Sorts records into groups by partition, and says which groups are complete. */
 export class Grouper {
   readonly #partition: (batch: RecordBatch, index: number) => string;
   readonly #assemble: Assemble;
   /** By partition key: everything before the place is settled already (known from before a restart, or from groups written since). */
-  readonly #done: ReadonlyMap<string, Place>;
+  readonly #done: Pick<Marks, "get" | "size">;
   /** Called for records that are settled already. */
   readonly #onSettled: (seq: number, records: number) => void;
   readonly open = new Map<string, Group>();
@@ -44,7 +40,7 @@ export class Grouper {
   constructor(
     partition: (batch: RecordBatch, index: number) => string,
     assemble: Assemble,
-    done: ReadonlyMap<string, Place>,
+    done: Pick<Marks, "get" | "size">,
     onSettled: (seq: number, records: number) => void,
   ) {
     this.#partition = partition;
@@ -53,16 +49,17 @@ export class Grouper {
     this.#onSettled = onSettled;
   }
 
+  /** Takes a block's records in, from index `from` on. Where the output cannot tell a partition it throws, and nothing has changed. */
   add(block: Block, from: number, now: number): void {
     const { batch } = block;
-    let start = from;
-    while (start < batch.count) {
+    const runs: { partition: string; start: number; end: number }[] = [];
+    for (let start = from; start < batch.count; start = runs.at(-1)!.end) {
       const partition = this.#partition(batch, start);
       let end = start + 1;
       while (end < batch.count && this.#partition(batch, end) === partition) end++;
-      this.#run(partition, block, start, end, now);
-      start = end;
+      runs.push({ partition, start, end });
     }
+    for (const { partition, start, end } of runs) this.#run(partition, block, start, end, now);
   }
 
   /** Records `start` to `end` of the block, all of one partition. */
@@ -88,7 +85,7 @@ export class Grouper {
       group.last = batch.id(index - 1);
       group.records += index - begun;
       group.youngest = block.time;
-      group.perBlock.set(seq, (group.perBlock.get(seq) ?? 0) + index - begun);
+      group.perBlock?.set(seq, (group.perBlock.get(seq) ?? 0) + index - begun);
       if (group.bytes >= this.#assemble.bytes) this.complete(group);
     }
   }
@@ -129,12 +126,31 @@ export class Grouper {
     return next;
   }
 
+  /** Those not yet settled. */
+  all(): Group[] {
+    return [...this.open.values(), ...this.ready];
+  }
+
   /** The start of the first group not yet settled; undefined where there is none. */
   earliest(): Place | undefined {
-    let earliest: Place | undefined;
-    for (const group of [...this.open.values(), ...this.ready]) {
-      if (earliest === undefined || precedes(group.from, earliest)) earliest = group.from;
-    }
-    return earliest;
+    return firstOf(this.all())?.from;
   }
+
+  /** Of the complete groups the one that begins first: written in this order they let the cursor follow closely. */
+  first(): Group | undefined {
+    return firstOf(this.ready);
+  }
+
+  /** It is settled. */
+  remove(group: Group): void {
+    const at = this.ready.indexOf(group);
+    if (at >= 0) this.ready.splice(at, 1);
+    else if (this.open.get(group.partition) === group) this.open.delete(group.partition);
+  }
+}
+
+function firstOf(groups: readonly Group[]): Group | undefined {
+  let first = groups[0];
+  for (const group of groups) if (precedes(group.from, first!.from)) first = group;
+  return first;
 }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
 import type { Block, Place, QueueReader } from "../queue/types.ts";
 import { Chunk } from "./chunk.ts";
+import { sleep } from "./waiting.ts";
 
 export interface TakeLimits {
   readonly records: number;
@@ -27,6 +27,7 @@ export class Taker {
   /** Counts seeks, so that what an older read returns is not taken for new. */
   #generation = 0;
   #taking = false;
+  #extending: Promise<unknown> | undefined;
   /** The chunk `take` has not returned yet. */
   #gathering: Chunk | undefined;
   /** Where the reader stood before it was asked: it moves on before its block is here. */
@@ -63,15 +64,20 @@ export class Taker {
    * is called with it in the very moment from which this taker no longer holds the cursor back for it.
    */
   async take(signal: AbortSignal, taken: (chunk: Chunk) => void): Promise<void> {
-    const from = this.position;
+    while (this.#extending) await this.#extending;
     this.#taking = true;
     try {
-      const chunk = await this.#gather(signal);
-      if (chunk === undefined) return;
-      taken(chunk);
-      this.#gathering = undefined;
+      for (;;) {
+        const chunk = await this.#gather(signal);
+        if (chunk === undefined) return;
+        // A seek between the last look and here: these records are given up already.
+        if (chunk !== this.#gathering) continue;
+        taken(chunk);
+        this.#gathering = undefined;
+        return;
+      }
     } catch (error) {
-      this.seek(from);
+      this.seek(this.position);
       throw error;
     } finally {
       this.#taking = false;
@@ -80,7 +86,14 @@ export class Taker {
 
   /** Adds what the queue has now to a chunk that is not full; only to the chunk taken last, and not beside a `take`. */
   async extend(chunk: Chunk): Promise<void> {
-    if (!this.#taking) await this.#fill(chunk);
+    if (this.#taking || this.#extending) return;
+    const filling = this.#fill(chunk);
+    this.#extending = filling.catch(() => {});
+    try {
+      await filling;
+    } finally {
+      this.#extending = undefined;
+    }
   }
 
   async #gather(signal: AbortSignal): Promise<Chunk | undefined> {
@@ -100,7 +113,9 @@ export class Taker {
         const left = deadline - this.#clock.monotonic();
         if (left <= 0) return chunk;
         await this.#waitAtMost(left, signal);
-        if (generation !== this.#generation) chunk = new Chunk();
+        if (generation === this.#generation) continue;
+        chunk = new Chunk();
+        deadline = Number.POSITIVE_INFINITY;
       } else {
         this.#onIdle();
         await this.#reader.wait(signal);
@@ -154,10 +169,7 @@ export class Taker {
     const either = new AbortController();
     const stop = () => either.abort();
     signal.addEventListener("abort", stop, { once: true });
-    await Promise.race([
-      sleep(ms, undefined, { signal: either.signal }).catch(() => {}),
-      this.#reader.wait(either.signal),
-    ]);
+    await Promise.race([sleep(ms, either.signal), this.#reader.wait(either.signal)]);
     stop();
     signal.removeEventListener("abort", stop);
   }
