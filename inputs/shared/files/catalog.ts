@@ -143,7 +143,7 @@ export class Catalog {
 
   #keep(remembered: Remembered): Memory {
     const id = sourceId(this.#context.node, remembered.fingerprint, remembered.generation);
-    const memory: Memory = { ...remembered, source: this.#source(id, remembered), file: undefined, missed: 0 };
+    const memory: Memory = { ...remembered, source: this.#source(id, remembered), file: undefined, marks: [], missed: 0 };
     this.memories.set(id, memory);
     push(this.#byFingerprint, memory.fingerprint, memory);
     push(this.#memoryByInode, memory.inode, memory);

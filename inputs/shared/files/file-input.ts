@@ -19,6 +19,8 @@ import { nodeSystem, type System } from "./system.ts";
 /** Positions of other files that ride along with a batch, and that a batch without records carries. */
 const RIDERS = 64;
 const ALONE = 256;
+/** Remembered positions of this run, by which a copy made a while ago is recognised. */
+const MARKS = 64;
 
 /** Links are resolved before they are compared, so the roots must be too. */
 function realRoot(path: string): string {
@@ -254,6 +256,8 @@ export class FileInput implements Input {
     if (framed.resume === memory.offset) return;
     memory.offset = framed.resume;
     memory.proof = proof;
+    memory.marks.push({ offset: framed.resume, proof });
+    if (memory.marks.length > MARKS) memory.marks.shift();
     this.#catalog.changed(memory);
   }
 

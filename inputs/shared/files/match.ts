@@ -1,7 +1,8 @@
 /** Decides which remembered file a file is, if any: the heart of "nothing lost, nothing twice". */
+import { basename } from "node:path";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
-import { groupOf, isCompressed } from "./group.ts";
+import { compareNames, groupOf, isCompressed } from "./group.ts";
 import { type Fingerprint, fingerprint, proofAt } from "./identity.ts";
 import type { LogFile } from "./log-file.ts";
 import type { FileOptions } from "./options.ts";
@@ -38,6 +39,10 @@ export class Matcher {
     if (!found || (file.compressed && this.#beingWritten(file))) return false;
     const match = await this.#match(file, found);
     if (match === "wait") return false;
+    if (match === "copy") {
+      await this.#settleCopy(file, found);
+      return true;
+    }
     if (match) {
       if (match.path !== file.path) {
         emit({ is: "file", input: alias, path: file.path, change: "renamed", reason: `was ${match.path}` });
@@ -80,7 +85,7 @@ export class Matcher {
 
   /** Who the newcomer is will be known once it has been quiet for a while. */
   soon(file: LogFile): boolean {
-    return file.size > 0 && (file.compressed ? !this.#quiet(file) : file.twinSince !== undefined);
+    return file.size > 0 && file.compressed && !this.#quiet(file);
   }
 
   #quiet(file: LogFile): boolean {
@@ -102,15 +107,16 @@ export class Matcher {
     );
   }
 
-  async #match(file: LogFile, found: Fingerprint): Promise<Memory | "wait" | undefined> {
+  async #match(file: LogFile, found: Fingerprint): Promise<Memory | "wait" | "copy" | undefined> {
     const sharing = this.#catalog.sharing(found.hash);
     if (sharing.length === 0) return undefined;
     const free = sharing.filter((memory) => !memory.file && !file.not.has(memory)).sort(byLikeness(file));
     for (const memory of free) if (await this.#continues(file, memory)) return memory;
+    for (const memory of free) if (await this.#wasCopied(file, memory)) return this.#quiet(file) ? "copy" : "wait";
     const taken = sharing.filter(({ file: other }) => other && other !== file && (other.isOpen || file.compressed));
     for (const memory of taken.slice(-MOST_COMPARED)) {
       const relation = await this.#compare(file, memory.file!, memory);
-      if (relation === "wait") return "wait";
+      if (relation === "wait" || relation === "copy") return relation;
       if (relation === "takes over") return memory;
     }
     return undefined;
@@ -133,7 +139,7 @@ export class Matcher {
   }
 
   /** `file` begins like `other`, which is known and there. */
-  async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<"wait" | "takes over" | "another"> {
+  async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<"wait" | "takes over" | "copy" | "another"> {
     if (file.compressed) return this.#compareCompressed(file, other);
     if (other.compressed) return "another";
     const now = this.#context.clock.monotonic();
@@ -141,10 +147,22 @@ export class Matcher {
     if (!(await this.#isStill(other, memory))) {
       // Copied and then emptied: the copy goes on where the original was left.
       await this.broke(other, "it is shorter than what was read");
-      return (await this.#continues(file, memory)) ? "takes over" : "another";
+      if (await this.#continues(file, memory)) return "takes over";
+      if (!(await this.#wasCopied(file, memory))) return "another";
+      return this.#quiet(file) ? "copy" : "wait";
     }
     const common = Math.min(file.size, other.size);
     if ((await proofAt(file.source, common)) !== (await proofAt(other.source, common))) return "another";
+    if (file.size <= other.size && isNamedAsCopy(file.path, other.path, memory)) {
+      // Its original is read on meanwhile; once that is read as far, there is nothing in the copy to read.
+      return this.#quiet(file) && memory.offset >= file.size ? "copy" : "wait";
+    }
+    if (file.size >= other.size && !other.deleted && isNamedAsCopy(other.path, file.path, memory)) {
+      // The copy was met first.
+      this.#catalog.detach(other);
+      this.#catalog.newcomers.add(other);
+      return "takes over";
+    }
     if (other.deleted) {
       if (file.size < other.size) return "another";
       this.#catalog.drop(other);
@@ -155,6 +173,27 @@ export class Matcher {
     file.twinSince ??= now;
     const { rotateWait } = this.#options;
     return this.#quiet(file) || now - file.twinSince > TWIN_PATIENCE * rotateWait ? "another" : "wait";
+  }
+
+  /**
+   * Whether the file is a copy of what is remembered, made before that was read to where it was read: what the copy holds was read, as
+   * far as the proofs of this run tell.
+   */
+  async #wasCopied(file: LogFile, memory: Memory): Promise<boolean> {
+    if (file.compressed || file.size >= memory.offset || !isNamedAsCopy(file.path, memory.path, memory)) return false;
+    const mark = memory.marks.findLast(({ offset }) => offset <= file.size);
+    return mark !== undefined && (await proofAt(file.source, mark.offset)) === mark.proof;
+  }
+
+  /** All of it was read from its original: nothing of it is, but what is appended later. */
+  async #settleCopy(file: LogFile, found: Fingerprint): Promise<void> {
+    const group = groupOf(file.path, this.#options.groupBy);
+    const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group });
+    await skipAll(file, memory);
+    file.consumed = memory.offset;
+    file.end = memory.offset;
+    const reason = "a copy of what was read";
+    this.#context.emit({ is: "file", input: this.#context.alias, path: file.path, change: "skipped", reason });
   }
 
   #compareCompressed(file: LogFile, other: LogFile): "wait" | "another" {
@@ -224,6 +263,18 @@ function byLikeness(file: LogFile): (a: Memory, b: Memory) => number {
   const score = (memory: Memory) =>
     (memory.inode === file.inode ? 4 : 0) + (memory.path === file.path || memory.path === stemOf(file.path) ? 2 : 0);
   return (a, b) => score(b) - score(a) || b.offset - a.offset;
+}
+
+/**
+ * Whether a file that begins like another is its copy by name: one that rotation would give to older content of the same log. Only where
+ * the common first entry says its time: a header may begin any number of files.
+ */
+function isNamedAsCopy(copy: string, original: string, memory: Memory): boolean {
+  return (
+    memory.first !== undefined &&
+    groupOf(copy, "pattern") === groupOf(original, "pattern") &&
+    compareNames(basename(copy), basename(original)) < 0
+  );
 }
 
 function stemOf(path: string): string {

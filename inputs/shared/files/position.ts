@@ -32,6 +32,8 @@ export interface Remembered {
 export interface Memory extends Remembered {
   readonly source: Source;
   file: LogFile | undefined;
+  /** Where reading was in this run, with the proofs: the latest ones, rising. */
+  readonly marks: { readonly offset: number; readonly proof: string }[];
   /** Whole scans that did not find it. */
   missed: number;
 }
