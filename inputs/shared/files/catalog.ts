@@ -28,6 +28,8 @@ export class Catalog {
   readonly deleted = new Set<LogFile>();
   /** Remembered files without a file. */
   readonly missing = new Set<Memory>();
+  /** Those of them that are not read to their end, by group. */
+  readonly #unread = new Map<string, Set<Memory>>();
   /** Keys whose position changed without a record to carry it. */
   readonly #dirty = new Map<string, Memory | undefined>();
   /** No position of this input was ever stored. */
@@ -83,8 +85,32 @@ export class Catalog {
     this.onDetach(file);
     file.adopt(memory);
     this.newcomers.delete(file);
-    this.missing.delete(memory);
+    this.#unmiss(memory);
     this.changed(memory);
+  }
+
+  /**
+   * A file of the group with something unread is being looked for: it may be in the midst of a rename. What is newer must not be read
+   * before it is found, or known to be gone.
+   */
+  awaits(group: string): boolean {
+    const unread = this.#unread.get(group);
+    if (unread) for (const memory of unread) if (memory.gone === undefined) return true;
+    return false;
+  }
+
+  #miss(memory: Memory): void {
+    this.missing.add(memory);
+    if (memory.skipped || (memory.finished && memory.offset >= memory.size)) return;
+    const unread = this.#unread.get(memory.group);
+    if (unread) unread.add(memory);
+    else this.#unread.set(memory.group, new Set([memory]));
+  }
+
+  #unmiss(memory: Memory): void {
+    this.missing.delete(memory);
+    const unread = this.#unread.get(memory.group);
+    if (unread?.delete(memory) && unread.size === 0) this.#unread.delete(memory.group);
   }
 
   /** The file is not what is remembered any more. */
@@ -94,7 +120,7 @@ export class Catalog {
     file.forget();
     if (!memory) return;
     memory.missed = 0;
-    this.missing.add(memory);
+    this.#miss(memory);
   }
 
   /** The file is there no more, or nothing of it is wanted. */
@@ -133,7 +159,7 @@ export class Catalog {
     const before = this.#context.clock.now() - FORGET_AFTER_MS;
     for (const memory of this.missing) {
       if (memory.gone === undefined || memory.gone > before) continue;
-      this.missing.delete(memory);
+      this.#unmiss(memory);
       this.memories.delete(memory.source.id);
       remove(this.#byFingerprint, memory.fingerprint, memory);
       remove(this.#memoryByInode, memory.inode, memory);
@@ -143,11 +169,17 @@ export class Catalog {
 
   #keep(remembered: Remembered): Memory {
     const id = sourceId(this.#context.node, remembered.fingerprint, remembered.generation);
-    const memory: Memory = { ...remembered, source: this.#source(id, remembered), file: undefined, marks: [], missed: 0 };
+    const memory: Memory = {
+      ...remembered,
+      source: this.#source(id, remembered),
+      file: undefined,
+      marks: [],
+      missed: 0,
+    };
     this.memories.set(id, memory);
     push(this.#byFingerprint, memory.fingerprint, memory);
     push(this.#memoryByInode, memory.inode, memory);
-    this.missing.add(memory);
+    this.#miss(memory);
     return memory;
   }
 

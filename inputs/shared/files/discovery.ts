@@ -5,10 +5,10 @@ import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Finder, Listing } from "./find.ts";
 import { groupOf, inOrder, isCompressed } from "./group.ts";
-import { Holder } from "./holder.ts";
+import { type Holder, MovedError } from "./holder.ts";
 import { LogFile } from "./log-file.ts";
 import type { Matcher } from "./match.ts";
-import { type FileStat, statPath } from "./open.ts";
+import { type FileStat, isMissing, statPath } from "./open.ts";
 import type { FileOptions } from "./options.ts";
 import type { Memory } from "./position.ts";
 import type { Schedule } from "./schedule.ts";
@@ -43,7 +43,7 @@ export class Discovery {
   constructor(
     context: InputContext,
     options: FileOptions,
-    parts: { catalog: Catalog; schedule: Schedule; finder: Finder; matcher: Matcher; system: System },
+    parts: { catalog: Catalog; schedule: Schedule; finder: Finder; matcher: Matcher; holder: Holder; system: System },
   ) {
     this.#context = context;
     this.#options = options;
@@ -52,7 +52,7 @@ export class Discovery {
     this.#finder = parts.finder;
     this.#matcher = parts.matcher;
     this.#system = parts.system;
-    this.holder = new Holder(context, options, parts.system);
+    this.holder = parts.holder;
   }
 
   /** Looks at everything. True when another look should follow soon. */
@@ -63,13 +63,13 @@ export class Discovery {
     this.holder.forgetRefused(new Set(listing.paths), listing.listed);
     await this.#settle(listing, this.#dueInRound(), undefined);
     this.#looks++;
-    this.#missing(listing);
+    if (this.#missing(listing)) await this.identify();
     this.#catalog.forgetOld();
     return [...this.#catalog.missing].some((memory) => memory.gone === undefined && memory.missed < LOOKS);
   }
 
-  /** Looks at what the watcher named. */
-  async lookAt(paths: ReadonlySet<string>): Promise<void> {
+  /** Looks at what the watcher named. True when a look at everything should follow soon. */
+  async lookAt(paths: ReadonlySet<string>): Promise<boolean> {
     const directories = new Set<string>();
     for (const path of paths) {
       const known = this.#catalog.byPath.get(path);
@@ -81,10 +81,24 @@ export class Discovery {
     for (const directory of directories) await this.#settle(await this.#finder.list(directory), paths, directory);
     await this.identify();
     if (this.#matcher.wantsListing) await this.#settle(await this.#finder.list(), paths, undefined);
+    return [...this.#catalog.newcomers].some((file) => this.#awaits(file));
   }
 
-  /** Tries to find out who the newcomers are. */
+  /** Tries to find out who the newcomers are: as long as one that is known now lets others be. */
   async identify(): Promise<void> {
+    for (let before = -1; this.#catalog.newcomers.size !== before && !this.#matcher.wantsListing; ) {
+      before = this.#catalog.newcomers.size;
+      await this.#identifyOnce();
+      if (![...this.#catalog.newcomers].some((file) => file.size > 0)) break;
+    }
+    await this.holder.refill();
+  }
+
+  #awaits(file: LogFile): boolean {
+    return this.#catalog.awaits(groupOf(file.path, this.#options.groupBy));
+  }
+
+  async #identifyOnce(): Promise<void> {
     const newcomers = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
     for (const file of newcomers) {
       if (!this.#catalog.newcomers.has(file)) continue;
@@ -101,9 +115,10 @@ export class Discovery {
         this.holder.settle(file);
       } catch (error) {
         this.#cannot(file, error);
+        // Renamed after it was listed: what is newer must not be taken for what comes next.
+        if (error instanceof MovedError || isMissing(error)) this.#matcher.wantsListing = true;
       }
     }
-    await this.holder.refill();
   }
 
   /** Sees how long the open and unfinished files are now. */
@@ -311,16 +326,19 @@ export class Discovery {
     this.#catalog.drop(file);
   }
 
-  /** Remembered files that whole looks did not find are gone; what of them was not read is lost. */
-  #missing(listing: Listing): void {
+  /** Remembered files that whole looks did not find are gone; what of them was not read is lost. True when there are such. */
+  #missing(listing: Listing): boolean {
     // One of the newcomers may be the copy or the compressed rest of what is missing.
-    if (!this.#context.once && [...this.#catalog.newcomers].some((file) => this.#matcher.soon(file))) return;
+    if (!this.#context.once && [...this.#catalog.newcomers].some((file) => this.#matcher.soon(file))) return false;
+    let some = false;
     for (const memory of this.#catalog.missing) {
       if (memory.gone !== undefined || listing.failed.has(dirname(memory.path))) continue;
       memory.missed++;
       if (memory.missed < LOOKS && !this.#context.once) continue;
       this.gone(memory);
+      some = true;
     }
+    return some;
   }
 
   gone(memory: Memory): void {

@@ -7,7 +7,7 @@ import { createFramer, type Framed } from "../parse/framer.ts";
 import { Catalog } from "./catalog.ts";
 import { Discovery } from "./discovery.ts";
 import { expandHome, Finder } from "./find.ts";
-import { MovedError } from "./holder.ts";
+import { Holder, MovedError } from "./holder.ts";
 import type { LogFile, Step } from "./log-file.ts";
 import { Matcher } from "./match.ts";
 import { Observer } from "./observer.ts";
@@ -55,8 +55,9 @@ export class FileInput implements Input {
     this.#catalog.onDetach = (file) => this.#schedule.remove(file);
     this.#startedSaid = context.positions.has(STARTED_KEY);
     const finder = new Finder(options, system);
-    this.#matcher = new Matcher(context, options, this.#catalog);
-    const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher, system };
+    const holder = new Holder(context, options, system);
+    this.#matcher = new Matcher(context, options, this.#catalog, holder);
+    const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher, holder, system };
     this.#discovery = new Discovery(context, options, parts);
     this.#observer = new Observer(
       context,

@@ -3,8 +3,10 @@ import { basename } from "node:path";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
 import { compareNames, groupOf, isCompressed } from "./group.ts";
+import { type Holder, MovedError } from "./holder.ts";
 import { type Fingerprint, fingerprint, proofAt } from "./identity.ts";
 import type { LogFile } from "./log-file.ts";
+import { isMissing } from "./open.ts";
 import type { FileOptions } from "./options.ts";
 import type { Memory } from "./position.ts";
 import { skipAll, skipToEnd } from "./skip.ts";
@@ -14,15 +16,19 @@ const MOST_COMPARED = 64;
 /** A likely copy that goes on changing is watched for so many times `rotate_wait`. */
 const TWIN_PATIENCE = 10;
 
+type Relation = "wait" | "takes over" | "copy" | "another";
+
 export class Matcher {
   readonly #context: InputContext;
   readonly #options: FileOptions;
   readonly #catalog: Catalog;
+  readonly #holder: Holder;
 
   /** Files should be listed again before newcomers are identified. */
   wantsListing = false;
 
-  constructor(context: InputContext, options: FileOptions, catalog: Catalog) {
+  constructor(context: InputContext, options: FileOptions, catalog: Catalog, holder: Holder) {
+    this.#holder = holder;
     this.#context = context;
     this.#options = options;
     this.#catalog = catalog;
@@ -57,6 +63,7 @@ export class Matcher {
       this.wantsListing = true;
       return false;
     }
+    if (this.#catalog.awaits(groupOf(file.path, this.#options.groupBy))) return false;
     this.#sayWhatWas(file, found);
     const group = groupOf(file.path, this.#options.groupBy);
     const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group });
@@ -113,13 +120,18 @@ export class Matcher {
     const free = sharing.filter((memory) => !memory.file && !file.not.has(memory)).sort(byLikeness(file));
     for (const memory of free) if (await this.#continues(file, memory)) return memory;
     for (const memory of free) if (await this.#wasCopied(file, memory)) return this.#quiet(file) ? "copy" : "wait";
-    const taken = sharing.filter(({ file: other }) => other && other !== file && (other.isOpen || file.compressed));
+    const taken = sharing.filter((memory) => memory.file && memory.file !== file && this.#mayCompare(file, memory));
     for (const memory of taken.slice(-MOST_COMPARED)) {
       const relation = await this.#compare(file, memory.file!, memory);
       if (relation === "wait" || relation === "copy") return relation;
       if (relation === "takes over") return memory;
     }
     return undefined;
+  }
+
+  /** Files that are not open are opened for it only where the name speaks for a copy: a header may begin all files there are. */
+  #mayCompare(file: LogFile, memory: Memory): boolean {
+    return memory.file!.isOpen || file.compressed || isNamedAsCopy(file.path, memory.path, memory);
   }
 
   /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */
@@ -139,20 +151,25 @@ export class Matcher {
   }
 
   /** `file` begins like `other`, which is known and there. */
-  async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<"wait" | "takes over" | "copy" | "another"> {
+  async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<Relation> {
     if (file.compressed) return this.#compareCompressed(file, other);
     if (other.compressed) return "another";
     const now = this.#context.clock.monotonic();
-    await other.refresh(now);
-    if (!(await this.#isStill(other, memory))) {
-      // Copied and then emptied: the copy goes on where the original was left.
-      await this.broke(other, "it is shorter than what was read");
-      if (await this.#continues(file, memory)) return "takes over";
-      if (!(await this.#wasCopied(file, memory))) return "another";
-      return this.#quiet(file) ? "copy" : "wait";
+    try {
+      await this.#holder.open(other);
+    } catch (error) {
+      if (!(error instanceof MovedError) && !isMissing(error)) return "another";
+      this.wantsListing = true;
+      return "wait";
     }
+    await other.refresh(now);
+    if (!(await this.#isStill(other, memory))) return this.#afterCut(file, other, memory);
     const common = Math.min(file.size, other.size);
-    if ((await proofAt(file.source, common)) !== (await proofAt(other.source, common))) return "another";
+    if ((await proofAt(file.source, common)) !== (await proofAt(other.source, common))) {
+      // Different, or emptied in between.
+      await other.refresh(now);
+      return (await this.#isStill(other, memory)) ? "another" : this.#afterCut(file, other, memory);
+    }
     if (file.size <= other.size && isNamedAsCopy(file.path, other.path, memory)) {
       // Its original is read on meanwhile; once that is read as far, there is nothing in the copy to read.
       return this.#quiet(file) && memory.offset >= file.size ? "copy" : "wait";
@@ -173,6 +190,16 @@ export class Matcher {
     file.twinSince ??= now;
     const { rotateWait } = this.#options;
     return this.#quiet(file) || now - file.twinSince > TWIN_PATIENCE * rotateWait ? "another" : "wait";
+  }
+
+  /** Copied and then emptied: the copy goes on where the original was left. */
+  async #afterCut(file: LogFile, other: LogFile, memory: Memory): Promise<Relation> {
+    await this.broke(other, "it is shorter than what was read");
+    // While the reader waits for this look, it may have been what it was after all.
+    if (memory.file) return "wait";
+    if (await this.#continues(file, memory)) return "takes over";
+    if (!(await this.#wasCopied(file, memory))) return "another";
+    return this.#quiet(file) ? "copy" : "wait";
   }
 
   /**

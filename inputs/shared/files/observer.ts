@@ -14,9 +14,9 @@ const REST_FACTOR = 4;
 const MOST_REST_MS = 5_000;
 
 export interface Looks {
-  /** True when another look should follow soon. */
+  /** True when another look at everything should follow soon. */
   everything(): Promise<boolean>;
-  some(paths: ReadonlySet<string>): Promise<void>;
+  some(paths: ReadonlySet<string>): Promise<boolean>;
   /** Something is waiting for time to pass. */
   waiting(): boolean;
 }
@@ -189,7 +189,7 @@ export class Observer {
   async #some(): Promise<void> {
     const hints = this.#hints;
     this.#hints = new Set();
-    await this.#looks.some(hints);
+    if (await this.#looks.some(hints)) this.lookSoon();
     if (this.#looks.waiting()) this.#scheduleRescan();
   }
 }
