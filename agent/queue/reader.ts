@@ -33,6 +33,7 @@ export class Reader implements QueueReader, LogReader {
   readonly #options: ReaderOptions;
   readonly #onClose: (reader: Reader) => void;
   #cursor: Place;
+  #counted: Place;
   #data: unknown;
   #head: Place;
   /** Of all time, before the cursor. */
@@ -61,6 +62,7 @@ export class Reader implements QueueReader, LogReader {
     this.#onClose = onClose;
     this.file = about.file;
     this.#cursor = about.cursor;
+    this.#counted = about.cursor;
     this.#head = about.cursor;
     this.#data = about.data;
     this.#passed = about.passed;
@@ -69,6 +71,9 @@ export class Reader implements QueueReader, LogReader {
 
   get cursor(): Place {
     return this.#cursor;
+  }
+  get counted(): Place {
+    return this.#counted;
   }
   get position(): Place {
     return this.#head;
@@ -262,7 +267,10 @@ export class Reader implements QueueReader, LogReader {
     const counted = this.#log.countTo(place, this.#wants);
     const passed = counted instanceof Promise ? await counted : counted;
     // The backlog lacks it from now on, not only when it is written: what is settled is settled.
-    if (passed.records >= this.#passed.records) this.#passed = passed;
+    if (passed.records >= this.#passed.records) {
+      this.#passed = passed;
+      this.#counted = place;
+    }
     const record = {
       ...place,
       durable: this.#log.durable,

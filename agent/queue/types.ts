@@ -73,6 +73,8 @@ export interface Backlog {
 export interface QueueReader {
   /** Everything before it is settled; saved by `commit`. */
   readonly cursor: Place;
+  /** The place `backlog` counts from: the cursor, or where a commit that has begun puts it. */
+  readonly counted: Place;
   /** Where `next` goes on: everything before it was returned, or does not match. */
   readonly position: Place;
   /** What the lane stored beside the cursor (JSON, at most about 3.5 KiB); undefined for a new cursor. */
