@@ -7,7 +7,7 @@ export class Tally {
   delivered = 0;
   rejected = 0;
   lost = 0;
-  /** Where its records end. As long as the cursor stands before it, the queue still counts them in its backlog. */
+  /** Where its records end. Until a commit reaches it, the queue still counts them in its backlog. */
   end: Place = { seq: 0, index: 0 };
 
   get settled(): number {
@@ -166,20 +166,20 @@ export class LaneLedger {
     };
   }
 
-  /** Takes in what the cursor has passed meanwhile. */
+  /** Takes in what a commit has taken out of the backlog meanwhile. */
   #fold(): void {
-    const { cursor } = this.#reader;
+    const { counted } = this.#reader;
     for (const tally of this.#open) {
-      if (precedes(cursor, tally.end)) continue;
+      if (precedes(counted, tally.end)) continue;
       this.#open.delete(tally);
       this.#add(tally);
     }
-    if (!precedes(this.#origin, cursor)) return;
-    this.#ahead = this.#aheadOf(cursor);
-    const inside = this.#before(cursor);
-    for (const seq of this.#aheadBy.keys()) if (seq < cursor.seq) this.#aheadBy.delete(seq);
-    if (inside > 0) this.meet(cursor.seq, -inside);
-    this.#origin = cursor;
+    if (!precedes(this.#origin, counted)) return;
+    this.#ahead = this.#aheadOf(counted);
+    const inside = this.#before(counted);
+    for (const seq of this.#aheadBy.keys()) if (seq < counted.seq) this.#aheadBy.delete(seq);
+    if (inside > 0) this.meet(counted.seq, -inside);
+    this.#origin = counted;
   }
 
   /** How many of those ahead lie at or after a place before which everything is settled. */

@@ -81,10 +81,17 @@ export async function bury(
 export async function skipTo(to: Place, data: (at: Place) => object, parts: LaneParts): Promise<void> {
   const { reader, ledger, emit, alias } = parts;
   const before = reader.backlog().bytes;
-  await reader.commit(to, { ...data(to), skipping: true });
-  const records = ledger.absorb();
-  const bytes = Math.max(0, before - reader.backlog().bytes);
-  if (records > 0) emit({ is: "lost", where: "output", name: alias, records, bytes, reason: DROPPED });
+  let records = 0;
+  try {
+    const saved = reader.commit(to, { ...data(to), skipping: true });
+    // The backlog usually lacks them at once; else when they are counted.
+    records = ledger.absorb();
+    await saved;
+  } finally {
+    records += ledger.absorb();
+    const bytes = Math.max(0, before - reader.backlog().bytes);
+    if (records > 0) emit({ is: "lost", where: "output", name: alias, records, bytes, reason: DROPPED });
+  }
   await reader.commit(to, data(to));
 }
 

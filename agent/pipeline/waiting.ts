@@ -38,7 +38,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
+    const timer = setTimeout(done, Math.max(0, Math.min(ms, LONGEST_TIMER_MS)));
     signal.addEventListener("abort", done);
   });
 }

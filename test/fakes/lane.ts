@@ -14,6 +14,7 @@ import { makeLane } from "../../agent/pipeline/make-lane.ts";
 import { type DeadLetters, openDeadLetters } from "../../agent/queue/dead-letters.ts";
 import { openQueue } from "../../agent/queue/queue.ts";
 import type { Queue } from "../../agent/queue/types.ts";
+import type { Disk } from "../../agent/state/disk.ts";
 import { batchOf } from "./batch.ts";
 
 export interface LaneOptions {
@@ -26,6 +27,16 @@ export interface LaneOptions {
   readonly options?: Record<string, unknown>;
 }
 
+export interface BenchOptions {
+  readonly clock?: Clock;
+  readonly maxBytes?: number;
+  /** A directory that exists; else a new one. */
+  readonly dir?: string;
+  readonly disk?: Disk;
+  /** Offset of the first record, so that ids stay apart from those of an earlier bench. */
+  readonly written?: number;
+}
+
 /** A real queue in a directory of its own, with lanes on it; can be stopped and opened again. */
 export class LaneBench {
   readonly dir: string;
@@ -34,18 +45,19 @@ export class LaneBench {
   queue!: Queue;
   deadLetters!: DeadLetters;
   #lanes: { lane: Lane; running: Promise<void> }[] = [];
-  #maxBytes: number;
+  readonly #options: BenchOptions;
   #written = 0;
 
-  private constructor(dir: string, clock: Clock, maxBytes: number) {
+  private constructor(dir: string, options: BenchOptions) {
     this.dir = dir;
-    this.clock = clock;
-    this.#maxBytes = maxBytes;
+    this.clock = options.clock ?? systemClock;
+    this.#options = options;
+    this.#written = options.written ?? 0;
   }
 
-  static async open(options: { clock?: Clock; maxBytes?: number; dir?: string } = {}): Promise<LaneBench> {
+  static async open(options: BenchOptions = {}): Promise<LaneBench> {
     const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "audit-agent-lane-")));
-    const bench = new LaneBench(dir, options.clock ?? systemClock, options.maxBytes ?? 1 << 30);
+    const bench = new LaneBench(dir, options);
     await bench.start();
     return bench;
   }
@@ -53,9 +65,11 @@ export class LaneBench {
   async start(): Promise<void> {
     const emit = (event: AgentEvent) => void this.events.push(event);
     const { clock } = this;
+    const disk = this.#options.disk ? { disk: this.#options.disk } : {};
     this.queue = await openQueue({
+      ...disk,
       dir: join(this.dir, "queue"),
-      maxBytes: this.#maxBytes,
+      maxBytes: this.#options.maxBytes ?? 1 << 30,
       segmentBytes: 64 * 1024,
       reserveBytes: 0,
       compression: "none",
@@ -63,6 +77,7 @@ export class LaneBench {
       emit,
     });
     this.deadLetters = await openDeadLetters({
+      ...disk,
       dir: join(this.dir, "dead-letters"),
       maxBytes: 1 << 20,
       maxAge: 86_400_000,
@@ -114,6 +129,13 @@ export class LaneBench {
     });
     this.#lanes.push({ lane, running: lane.run() });
     return lane;
+  }
+
+  /** Leaves everything as it is after the disk stopped: nothing of it can change anything any more. */
+  abandon(): void {
+    for (const { lane } of this.#lanes.splice(0)) lane.close().catch(() => {});
+    this.queue.close().catch(() => {});
+    this.deadLetters.close().catch(() => {});
   }
 
   /** Stops lanes and queue as a shutdown without grace would. */
