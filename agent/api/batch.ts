@@ -189,51 +189,72 @@ export const SpanFlag = {
 } as const;
 
 /**
- * Where the values of the configured fields are: record i, field f at `starts[i * width + f]` to `ends[i * width + f]` in the batch's
- * buffer; a start of 0 means absent (a value never stands at 0: a brace precedes it). A string's span has its quotes.
+ * Where the values of the configured fields are: record i, column c from `start(i, c)` to `end(i, c)` in the batch's buffer; a start of 0
+ * means absent (a value never stands at 0: a brace precedes it). A string's span has its quotes.
+ *
+ * Dropping records keeps the cells and remembers which rows are left: the cells are a quarter of what a batch holds, and copying them
+ * for every filter made the garbage collector run twice as often.
  */
 export class Spans {
   readonly width: number;
-  readonly starts: Uint32Array;
-  readonly ends: Uint32Array;
-  readonly flags: Uint8Array;
+  /** Row r, column c at `r * width + c`; the row of a record is `row(i)`, which is not always i. */
+  readonly startCells: Uint32Array;
+  readonly endCells: Uint32Array;
+  readonly rowFlags: Uint8Array;
   /** The reader whose columns these are: another one (after a reload) scans anew. */
   readonly reader: FieldReader | undefined;
+  /** Rows of the records; undefined where record i has row i. */
+  readonly rows: Uint32Array | undefined;
 
-  constructor(width: number, starts: Uint32Array, ends: Uint32Array, flags: Uint8Array, reader?: FieldReader) {
+  constructor(
+    width: number,
+    startCells: Uint32Array,
+    endCells: Uint32Array,
+    rowFlags: Uint8Array,
+    reader?: FieldReader,
+    rows?: Uint32Array,
+  ) {
     this.width = width;
-    this.starts = starts;
-    this.ends = ends;
-    this.flags = flags;
+    this.startCells = startCells;
+    this.endCells = endCells;
+    this.rowFlags = rowFlags;
     this.reader = reader;
+    this.rows = rows;
+  }
+
+  row(i: number): number {
+    return this.rows === undefined ? i : this.rows[i]!;
+  }
+
+  start(i: number, column: number): number {
+    return this.startCells[this.row(i) * this.width + column]!;
+  }
+
+  end(i: number, column: number): number {
+    return this.endCells[this.row(i) * this.width + column]!;
+  }
+
+  /** `SpanFlag` bits. */
+  flags(i: number): number {
+    return this.rowFlags[this.row(i)]!;
   }
 
   slice(from: number, to: number): Spans {
-    const { width } = this;
-    const starts = this.starts.subarray(from * width, to * width);
+    const { width, startCells, endCells, rowFlags, reader, rows } = this;
+    if (rows !== undefined) return new Spans(width, startCells, endCells, rowFlags, reader, rows.subarray(from, to));
     return new Spans(
       width,
-      starts,
-      this.ends.subarray(from * width, to * width),
-      this.flags.subarray(from, to),
-      this.reader,
+      startCells.subarray(from * width, to * width),
+      endCells.subarray(from * width, to * width),
+      rowFlags.subarray(from, to),
+      reader,
     );
   }
 
   select(keep: Uint32Array, count: number): Spans {
-    const { width } = this;
-    const starts = new Uint32Array(count * width);
-    const ends = new Uint32Array(count * width);
-    const flags = new Uint8Array(count);
-    for (let i = 0; i < count; i++) {
-      const row = keep[i]!;
-      flags[i] = this.flags[row]!;
-      for (let to = i * width, from = row * width, stop = to + width; to < stop; to++, from++) {
-        starts[to] = this.starts[from]!;
-        ends[to] = this.ends[from]!;
-      }
-    }
-    return new Spans(width, starts, ends, flags, this.reader);
+    const rows = new Uint32Array(count);
+    for (let i = 0; i < count; i++) rows[i] = this.row(keep[i]!);
+    return new Spans(this.width, this.startCells, this.endCells, this.rowFlags, this.reader, rows);
   }
 }
 

@@ -83,7 +83,7 @@ export class View {
 
   /** False for plain and cut lines and what is no JSON object: no question about them has an answer. */
   isObject(batch: RecordBatch, i: number): boolean {
-    return (this.#fields.spans(batch).flags[i]! & SpanFlag.notObject) === 0;
+    return (this.#fields.spans(batch).flags(i) & SpanFlag.notObject) === 0;
   }
 
   event(batch: RecordBatch, i: number): EventNames {
@@ -98,7 +98,7 @@ export class View {
   /** The level its writer gave, else by the table; none for what is no object. */
   level(batch: RecordBatch, i: number): Level {
     const spans = this.#fields.spans(batch);
-    if ((spans.flags[i]! & SpanFlag.notObject) !== 0) return Level.none;
+    if ((spans.flags(i) & SpanFlag.notObject) !== 0) return Level.none;
     const written = this.#levels.get(batch.buffer, spans, i);
     if (written !== Level.none) return written;
     const { level } = this.#events.get(batch.buffer, spans, i);
@@ -111,7 +111,7 @@ export class View {
   }
 
   #outcome(bytes: Buffer, spans: Spans, i: number): Outcome {
-    const start = this.#success < 0 ? 0 : spans.starts[i * spans.width + this.#success]!;
+    const start = this.#success < 0 ? 0 : spans.start(i, this.#success);
     const first = start === 0 ? 0 : bytes[start];
     // true and false, as most entries have it, need no memo.
     if (first === 0x74) return "success";
@@ -227,9 +227,9 @@ export class View {
 
   /** A scalar's text, or what names an object. */
   #name(bytes: Buffer, spans: Spans, i: number, column: number): string | undefined {
-    const start = column < 0 ? 0 : spans.starts[i * spans.width + column]!;
+    const start = column < 0 ? 0 : spans.start(i, column);
     if (start === 0) return undefined;
-    const end = spans.ends[i * spans.width + column]!;
+    const end = spans.end(i, column);
     if (bytes[start] !== 0x7b) return scalar(bytes, start, end);
     for (const key of NAME_MEMBERS) {
       const found = findMember(bytes, start, end, key);
@@ -242,24 +242,24 @@ export class View {
   /** A scalar's text; undefined for absent, null, empty, objects and arrays. */
   #text(bytes: Buffer, spans: Spans, i: number, field: string): string | undefined {
     const column = this.#columns[field]!;
-    const start = column < 0 ? 0 : spans.starts[i * spans.width + column]!;
-    return start === 0 ? undefined : scalar(bytes, start, spans.ends[i * spans.width + column]!);
+    const start = column < 0 ? 0 : spans.start(i, column);
+    return start === 0 ? undefined : scalar(bytes, start, spans.end(i, column));
   }
 
   /** A string's text; undefined for everything else, and for an empty one. */
   #string(bytes: Buffer, spans: Spans, i: number, field: string): string | undefined {
     const column = this.#columns[field]!;
-    const start = column < 0 ? 0 : spans.starts[i * spans.width + column]!;
+    const start = column < 0 ? 0 : spans.start(i, column);
     return start !== 0 && bytes[start] === 0x22
-      ? decodeString(bytes, start, spans.ends[i * spans.width + column]!) || undefined
+      ? decodeString(bytes, start, spans.end(i, column)) || undefined
       : undefined;
   }
 
   #member(bytes: Buffer, spans: Spans, i: number, field: string, key: string): string | undefined {
     const column = this.#columns[field]!;
-    const start = column < 0 ? 0 : spans.starts[i * spans.width + column]!;
+    const start = column < 0 ? 0 : spans.start(i, column);
     if (start === 0) return undefined;
-    const found = findMember(bytes, start, spans.ends[i * spans.width + column]!, key);
+    const found = findMember(bytes, start, spans.end(i, column), key);
     return found && scalar(bytes, found.start, found.end);
   }
 }
@@ -285,8 +285,8 @@ function clear(time: EntryTime): void {
 }
 
 function readTime(bytes: Buffer, spans: Spans, i: number, column: number, time: EntryTime): number {
-  const start = spans.starts[i * spans.width + column]!;
-  const end = spans.ends[i * spans.width + column]!;
+  const start = spans.start(i, column);
+  const end = spans.end(i, column);
   clear(time);
   const first = bytes[start]!;
   if (start === 0 || first === 0x6e) return TimeKind.none;

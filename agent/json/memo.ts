@@ -58,9 +58,9 @@ export class SpanMemo<T> {
   /** Fills `wanted`; answers the words used, 0 where no field is there, -1 where they are too long. */
   #key(bytes: Buffer, spans: Spans, record: number): number {
     const columns = this.#columns;
-    const { starts, ends } = spans;
+    const { startCells: starts, endCells: ends } = spans;
     const view = viewOf(bytes);
-    const row = record * spans.width;
+    const row = spans.row(record) * spans.width;
     let size = 0;
     let present = 0;
     for (let c = 0; c < columns.length; c++) {

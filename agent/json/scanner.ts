@@ -89,13 +89,9 @@ export class Scanner implements FieldReader {
     if (known !== undefined && known.reader === this) return known;
     const { count, buffer, starts, ends, flags } = batch;
     const width = this.#width;
-    const spans = new Spans(
-      width,
-      new Uint32Array(count * width),
-      new Uint32Array(count * width),
-      new Uint8Array(count),
-      this,
-    );
+    const startCells = new Uint32Array(count * width);
+    const endCells = new Uint32Array(count * width);
+    const rowFlags = new Uint8Array(count);
     const view = viewOf(buffer);
     const allUtf8 = isUtf8(region(batch));
     for (let i = 0; i < count; i++) {
@@ -105,15 +101,16 @@ export class Scanner implements FieldReader {
       const fits = flags === undefined || (flags[i]! & (RecordFlag.plain | RecordFlag.cut)) === 0;
       if (fits && (allUtf8 || isUtf8(buffer.subarray(start, end)))) {
         lexed.nonFinite = false;
-        if (this.#scan(buffer, view, start, end, spans.starts, spans.ends, i * width)) {
-          if (lexed.nonFinite) spans.flags[i] = SpanFlag.nonFinite;
+        if (this.#scan(buffer, view, start, end, startCells, endCells, i * width)) {
+          if (lexed.nonFinite) rowFlags[i] = SpanFlag.nonFinite;
           continue;
         }
-        spans.starts.fill(0, i * width, (i + 1) * width);
-        spans.ends.fill(0, i * width, (i + 1) * width);
+        startCells.fill(0, i * width, (i + 1) * width);
+        endCells.fill(0, i * width, (i + 1) * width);
       }
-      spans.flags[i] = SpanFlag.notObject;
+      rowFlags[i] = SpanFlag.notObject;
     }
+    const spans = new Spans(width, startCells, endCells, rowFlags, this);
     batch.scanned = spans;
     return spans;
   }

@@ -73,11 +73,11 @@ export class Feed {
   /** Counts what was read, and of it the lines that should have been JSON objects and are not: here, once, before anything drops them. */
   #tell(batch: RecordBatch): void {
     this.#emit({ is: "read", input: this.alias, records: batch.count, bytes: batch.size() });
-    const { flags } = this.#fields.spans(batch);
+    const spans = this.#fields.spans(batch);
     let first = -1;
     let records = 0;
     for (let i = 0; i < batch.count; i++) {
-      if ((flags[i]! & SpanFlag.notObject) === 0) continue;
+      if ((spans.flags(i) & SpanFlag.notObject) === 0) continue;
       if (batch.flags && (batch.flags[i]! & (RecordFlag.plain | RecordFlag.cut)) !== 0) continue;
       if (records++ === 0) first = i;
     }

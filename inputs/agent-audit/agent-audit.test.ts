@@ -61,7 +61,7 @@ describe("agent_audit", () => {
     await writeFile(file, [WRITTEN, glued, torn, DOCUMENTED, ""].join("\n"));
     const batches = (await collect()).filter((batch) => batch.count > 0);
     expect(texts(batches)).toEqual([WRITTEN, glued, torn, DOCUMENTED]);
-    const flags = batches.flatMap((batch) => [...new Scanner([]).spans(batch).flags.subarray(0, batch.count)]);
+    const flags = batches.flatMap((batch) => [...new Scanner([]).spans(batch).rowFlags.subarray(0, batch.count)]);
     expect(flags).toEqual([0, SpanFlag.notObject, SpanFlag.notObject, 0]);
   });
 

@@ -95,7 +95,7 @@ export class BodyBuilder {
     const extra = this.#stamp(batch, spans, index, own, addedKeys(batch));
     this.#encoder.encode(batch, index, writer, extra);
     const added: (readonly string[])[] = [...batch.additions.map(({ path }) => path), [TIME_FROM]];
-    if (spans.starts[index * spans.width + this.#stampColumn] === 0) added.push([STAMP]);
+    if (spans.start(index, this.#stampColumn) === 0) added.push([STAMP]);
     return { target, document: writer.view().toString("utf8"), added };
   }
 
@@ -134,10 +134,9 @@ export class BodyBuilder {
     own: EntryTime | undefined,
     added: number,
   ): Buffer | undefined {
-    const row = index * spans.width;
-    const hasStamp = (added & ADDED_STAMP) !== 0 || spans.starts[row + this.#stampColumn] !== 0;
+    const hasStamp = (added & ADDED_STAMP) !== 0 || spans.start(index, this.#stampColumn) !== 0;
     if (own && hasStamp) return undefined;
-    const noFrom = own || (added & ADDED_FROM) !== 0 || spans.starts[row + this.#fromColumn] !== 0;
+    const noFrom = own || (added & ADDED_FROM) !== 0 || spans.start(index, this.#fromColumn) !== 0;
     if (hasStamp) return noFrom ? undefined : TIME_FROM_MEMBER;
     const extra = this.#extra;
     let at = STAMP_HEAD.length;

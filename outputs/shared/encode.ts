@@ -18,7 +18,7 @@ import {
   type RecordBatch,
   RecordFlag,
   SpanFlag,
-  type Spans,
+  Spans,
 } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { scanRecord } from "../../agent/json/scanner.ts";
@@ -39,12 +39,7 @@ export interface EncoderOptions {
 
 const NEWLINE = 0x0a;
 const NO_BYTES = Buffer.alloc(0);
-const NO_SPANS: Spans = {
-  width: 0,
-  starts: new Uint32Array(),
-  ends: new Uint32Array(),
-  flags: new Uint8Array(),
-} as Spans;
+const NO_SPANS = new Spans(0, new Uint32Array(), new Uint32Array(), new Uint8Array());
 
 /** Not to be shared between writes that overlap within one tick; `encode` itself is synchronous. */
 export class Encoder {
@@ -86,7 +81,7 @@ export class Encoder {
     const start = batch.starts[index]!;
     const end = batch.ends[index]!;
     const recordFlags = batch.flags === undefined ? 0 : batch.flags[index]!;
-    const spanFlags = this.#spans.flags[index]!;
+    const spanFlags = this.#spans.flags(index);
     if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
     else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0) this.#wrapped(batch, index, writer, extra);
     else if (
@@ -139,9 +134,9 @@ export class Encoder {
 
   /** Whether the entry has one of the groups' keys itself. */
   #hasOwn(index: number): boolean {
-    const { starts, width } = this.#spans;
+    const spans = this.#spans;
     const groups = this.#groups;
-    for (let i = 0; i < groups.length; i++) if (starts[index * width + groups[i]!.column] !== 0) return true;
+    for (let i = 0; i < groups.length; i++) if (spans.start(index, groups[i]!.column) !== 0) return true;
     return false;
   }
 
@@ -187,15 +182,17 @@ export class Encoder {
     writer: ByteWriter,
     extra: Buffer | undefined,
   ): void {
-    const { starts, ends, width } = this.#spans;
+    const spans = this.#spans;
     if (this.#groups.length === 1 && !this.#walk) {
-      const cell = index * width + this.#groups[0]!.column;
-      if (mergeInto(buffer, start, end, starts[cell]!, ends[cell]!, this.#groups[0]!, writer, extra)) return;
+      const group = this.#groups[0]!;
+      const { column } = group;
+      if (mergeInto(buffer, start, end, spans.start(index, column), spans.end(index, column), group, writer, extra))
+        return;
     }
     const own = ({ column }: Group): Span | undefined => {
       if (column < 0) return undefined;
-      const from = starts[index * width + column]!;
-      return from === 0 ? { start: -1, end: -1 } : { start: from, end: ends[index * width + column]! };
+      const from = spans.start(index, column);
+      return from === 0 ? { start: -1, end: -1 } : { start: from, end: spans.end(index, column) };
     };
     this.#count(merge(buffer, start, end, this.#groups, writer, extra, own));
   }

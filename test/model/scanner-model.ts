@@ -200,7 +200,7 @@ const isObject = (parsed: unknown): parsed is Record<string, unknown> =>
 /** What is wrong with the scanner's answer about record i; undefined where it agrees with the model. */
 function difference(scanner: Scanner, batch: RecordBatch, i: number, sure: boolean): string | undefined {
   const spans = scanner.spans(batch);
-  const flags = spans.flags[i]!;
+  const flags = spans.flags(i);
   const start = batch.starts[i]!;
   const end = batch.ends[i]!;
   const accepted = (flags & SpanFlag.notObject) === 0;
@@ -217,8 +217,8 @@ function difference(scanner: Scanner, batch: RecordBatch, i: number, sure: boole
   if (parsed !== undefined && json !== undefined) return `scanJson says ${json}`;
   for (const field of FIELDS) {
     const at = i * spans.width + scanner.column(field);
-    const from = spans.starts[at]!;
-    const to = spans.ends[at]!;
+    const from = spans.startCells[at]!;
+    const to = spans.endCells[at]!;
     if (!accepted || !isObject(parsed) || !Object.hasOwn(parsed, field)) {
       if (from !== 0 || to !== 0) return `a span for the absent ${field}`;
       continue;

@@ -14,11 +14,11 @@ function found(record: string | Buffer, fields: readonly string[]): Record<strin
   const scanner = new Scanner(fields);
   const batch = toBatch([Buffer.from(record)], "\n");
   const spans = scanner.spans(batch);
-  if (spans.flags[0]! & SpanFlag.notObject) return undefined;
+  if (spans.flags(0) & SpanFlag.notObject) return undefined;
   const entries = fields
     .map((field) => [field, scanner.column(field)] as const)
-    .filter(([, column]) => spans.starts[column] !== 0)
-    .map(([field, column]) => [field, batch.buffer.toString("utf8", spans.starts[column], spans.ends[column])]);
+    .filter(([, column]) => spans.start(0, column) !== 0)
+    .map(([field, column]) => [field, batch.buffer.toString("utf8", spans.start(0, column), spans.end(0, column))]);
   return Object.fromEntries(entries);
 }
 
@@ -92,20 +92,20 @@ describe("fields", () => {
         "",
       ),
     );
-    expect([...spans.flags]).toEqual([1, 1, 1, 0, 1, 1, 1, 1, 1]);
+    expect([...spans.rowFlags]).toEqual([1, 1, 1, 0, 1, 1, 1, 1, 1]);
   });
 
   test("plain and cut lines have no fields, whatever they look like", () => {
     const batch = batchOf(['{"a":1}', '{"a":1}', '{"a":1}'], {
       flags: new Uint8Array([RecordFlag.plain, RecordFlag.cut, 0]),
     });
-    expect([...new Scanner(["a"]).spans(batch).flags]).toEqual([1, 1, 0]);
+    expect([...new Scanner(["a"]).spans(batch).rowFlags]).toEqual([1, 1, 0]);
   });
 
   test("one record of invalid UTF-8 does not spoil the others", () => {
     const bad = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     const spans = new Scanner(["a"]).spans(toBatch([Buffer.from('{"a":"é"}'), bad, Buffer.from('{"a":"😀"}')], "\n"));
-    expect([...spans.flags]).toEqual([0, 1, 0]);
+    expect([...spans.rowFlags]).toEqual([0, 1, 0]);
   });
 
   test("another reader scans anew; the same one does not, also after a selection", () => {
@@ -118,6 +118,29 @@ describe("fields", () => {
     expect(one.spans(selected)).toBe(selected.scanned);
     expect(other.spans(selected).width).toBe(1);
     expect([one.column("b"), other.column("b"), one.column("x")]).toEqual([1, 0, -1]);
+  });
+
+  test("selections and slices of one another keep each record's own spans", () => {
+    const scanner = new Scanner(["a"]);
+    const batch = batchOf(Array.from({ length: 20 }, (_, i) => (i % 7 === 0 ? "no JSON" : `{"b":${i},"a":${i}}`)));
+    scanner.spans(batch);
+    const odd = batch.select(
+      Uint32Array.from({ length: 10 }, (_, i) => 2 * i + 1),
+      10,
+    );
+    const derived = [odd, odd.slice(2, 9), batch.slice(5, 18), batch.slice(5, 18).select(Uint32Array.of(0, 2, 9), 3)];
+    derived.push(odd.slice(2, 9).select(Uint32Array.of(1, 2, 5), 3), derived[3]!.slice(1, 3));
+    for (const one of derived) {
+      const spans = scanner.spans(one);
+      expect(spans).toBe(one.scanned);
+      for (let i = 0; i < one.count; i++) {
+        const line = one.bytes(i).toString();
+        const value = one.buffer.toString("utf8", spans.start(i, 0), spans.end(i, 0));
+        expect([spans.flags(i) & SpanFlag.notObject, value]).toEqual(
+          line === "no JSON" ? [SpanFlag.notObject, ""] : [0, /\d+/.exec(line)![0]],
+        );
+      }
+    }
   });
 
   test("more members than the scanner predicts, and longer keys", () => {
@@ -146,7 +169,7 @@ describe("hostile sizes", () => {
 
   test("many records that never end take linear time", () => {
     const records = Array.from({ length: 20_000 }, () => Buffer.from('{"a":[1,"'));
-    expect(new Scanner(["a"]).spans(toBatch(records, "")).flags.every((flag) => flag === SpanFlag.notObject)).toBe(
+    expect(new Scanner(["a"]).spans(toBatch(records, "")).rowFlags.every((flag) => flag === SpanFlag.notObject)).toBe(
       true,
     );
   });
@@ -198,5 +221,5 @@ test("NaN and the infinities are values, and flagged", () => {
     '{"a":+Infinity}',
     '{"a":Infinity1}',
   ];
-  expect([...new Scanner(["a"]).spans(batchOf(lines)).flags]).toEqual([2, 2, 0, 0, 1, 1, 1, 1]);
+  expect([...new Scanner(["a"]).spans(batchOf(lines)).rowFlags]).toEqual([2, 2, 0, 0, 1, 1, 1, 1]);
 });

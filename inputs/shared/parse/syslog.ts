@@ -86,7 +86,7 @@ export class SyslogParser implements LineParser {
       source: { id: "", input: "", group: "" },
       readTime: 0,
     });
-    return (this.#scanner.spans(batch).flags[0]! & SpanFlag.notObject) === 0;
+    return (this.#scanner.spans(batch).flags(0) & SpanFlag.notObject) === 0;
   }
 }
 
