@@ -33,9 +33,10 @@ function take(body: Buffer): number {
 }
 
 const CREATED = '{"create":{"status":201}}';
-function answer(documents: number): string {
+/** With `filter_path` an answer holds only what was asked for, as the real one does: no `took`. */
+function answer(documents: number, filtered: boolean): string {
   const items = documents === 0 ? "" : `${`${CREATED},`.repeat(documents - 1)}${CREATED}`;
-  return `{"took":1,"errors":false,"items":[${items}]}`;
+  return `{${filtered ? "" : '"took":1,'}"errors":false,"items":[${items}]}`;
 }
 
 function reply(request: IncomingMessage, response: ServerResponse, body: string): void {
@@ -50,14 +51,15 @@ function reply(request: IncomingMessage, response: ServerResponse, body: string)
 
 /** The answer to a request, as JSON. */
 function handle(request: IncomingMessage, body: Buffer): string {
-  const { pathname } = new URL(request.url!, "http://localhost");
+  const { pathname, searchParams } = new URL(request.url!, "http://localhost");
   if (pathname === "/_tally") {
     const text = JSON.stringify(tally);
     Object.assign(tally, { entries: 0, checksum: 0, bytes: 0, requests: 0 });
     return text;
   }
   if (pathname.endsWith("/_bulk")) {
-    return answer(take(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body));
+    const documents = take(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
+    return answer(documents, searchParams.get("filter_path")?.split(",").includes("took") === false);
   }
   return JSON.stringify({ name: "sink", cluster_name: "sink", version: { number: "9.5.0", build_flavor: "default" } });
 }
