@@ -94,12 +94,21 @@ export class Discovery {
     await this.holder.refill();
   }
 
+  #wasHere(file: LogFile): boolean {
+    return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.path === file.path);
+  }
+
   #awaits(file: LogFile): boolean {
     return this.#catalog.awaits(groupOf(file.path, this.#options.groupBy));
   }
 
   async #identifyOnce(): Promise<void> {
-    const newcomers = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
+    const ordered = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
+    // First those that are where they were: a copy must not take the place of its original.
+    const newcomers = [
+      ...ordered.filter((file) => this.#wasHere(file)),
+      ...ordered.filter((file) => !this.#wasHere(file)),
+    ];
     for (const file of newcomers) {
       if (!this.#catalog.newcomers.has(file)) continue;
       if (this.#matcher.wantsListing) break;

@@ -69,6 +69,8 @@ export class Driver {
       if (!bench.input) this.#start();
       await this.#allDelivered();
       this.#check();
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}\n${this.#story()}`, { cause: error });
     } finally {
       this.#machine.meanwhile = () => {};
       await this.#machine.until(bench.done());
@@ -260,7 +262,7 @@ export class Driver {
         if (this.#missing().length === 0) return;
       }
       if (!(await this.#machine.turn()) || this.#machine.clock.monotonic() > end) {
-        throw new Error(`missing ${this.#missing().slice(0, 3)}\n${this.#story()}`);
+        throw new Error(`missing ${this.#missing().slice(0, 3)}`);
       }
     }
   }
@@ -276,12 +278,12 @@ export class Driver {
     for (const { id, text } of this.bench.got) {
       const before = byId.get(id);
       if (before === undefined) first.push(text);
-      else if (text !== before) throw new Error(`${id} is ${before} and ${text}\n${this.#story()}`);
+      else if (text !== before) throw new Error(`${id} is ${before} and ${text}`);
       byId.set(id, text);
     }
     const wrong = first.findIndex((text, i) => text !== line(i));
     if (wrong < 0 && first.length === this.#next && this.bench.lost.length === 0) return;
-    throw new Error(`${first.length} of ${this.#next}, wrong at ${wrong}: ${first[wrong]}\n${this.#story()}`);
+    throw new Error(`${first.length} of ${this.#next}, wrong at ${wrong}: ${first[wrong]}`);
   }
 
   #story(): string {

@@ -222,15 +222,25 @@ export class LogFile {
     }
     const chunk = buffer.subarray(lead);
     this.end = Math.max(this.end, reading.next + chunk.length);
-    if (chunk.length === 0) return { is: "end" };
+    if (chunk.length === 0) {
+      // It was shortened since its size was seen; reading on and on would not tell more.
+      if (!this.compressed) this.size = Math.min(this.size, reading.next);
+      return { is: "end" };
+    }
+    // Asked while the framer works: emptied and filled again during one read, the bytes would be of two files.
+    const again = this.compressed ? undefined : this.#open!.read(from, Math.min(buffer.length, PROOF_BYTES));
     reading.pushed = true;
     const at = reading.next;
     const framed = reading.framer.push(chunk, at);
+    if (again && !buffer.subarray(0, PROOF_BYTES).equals(await again)) {
+      return { is: "broken", reason: "it was emptied while it was read" };
+    }
+    if (this.memory !== memory || this.#reading !== reading) return { is: "end" };
     await this.#advance(reading, framed, buffer, from);
     // A short answer is the end of the file, unless it grew meanwhile; a full one may have more behind it. What the framer wants again
     // it gets at once: there may be whole lines in it.
-    const again = reading.next > at && reading.next < at + chunk.length;
-    if ((buffer.length === asked && reading.next < limit) || again) this.touched = true;
+    const wanted = reading.next > at && reading.next < at + chunk.length;
+    if ((buffer.length === asked && reading.next < limit) || wanted) this.touched = true;
     return { is: "records", framed, proof: reading.proof };
   }
 

@@ -80,9 +80,14 @@ export class Simulation implements System {
   }
 
   read(fd: number, buffer: Buffer, position: number): Promise<number> {
-    return this.#ask(`read ${this.#names.get(fd)} ${position}+${buffer.length}`, () =>
-      readSync(fd, buffer, 0, buffer.length, position),
-    );
+    return this.#ask(`read ${this.#names.get(fd)} ${position}+${buffer.length}`, () => {
+      // A kernel reads page by page; what the file was when it began does not bind it.
+      const half = this.#random() < 0.2 ? Math.floor(this.#random() * buffer.length) : buffer.length;
+      const first = readSync(fd, buffer, 0, half, position);
+      if (first < half || half === buffer.length) return first;
+      this.meanwhile();
+      return half + readSync(fd, buffer, half, buffer.length - half, position + half);
+    });
   }
 
   async working<T>(work: Promise<T>): Promise<T> {
