@@ -7,7 +7,7 @@ import type { Place, QueueReader } from "../queue/types.ts";
 import { locate } from "./chunk.ts";
 import type { LaneHealth } from "./lane-health.ts";
 import type { LaneLedger } from "./lane-ledger.ts";
-import { limited, orAbort } from "./waiting.ts";
+import { within } from "./waiting.ts";
 
 /** The chain around one output: cursor → batch → retry → time-out → write. */
 export interface Lane {
@@ -97,21 +97,12 @@ export async function skipTo(to: Place, data: (at: Place) => object, parts: Lane
 
 export const DROPPED = "queue full, on_full: drop_oldest";
 
-/** An output that does not close in time must not hold the process. */
 const CLOSE_MS = 5_000;
 
-export async function closeOutput(output: { close(): Promise<void> }): Promise<void> {
-  const limit = limited(NEVER, CLOSE_MS);
-  try {
-    await orAbort(output.close(), limit.signal);
-  } catch (error) {
-    throw limit.timedOut() ? new Error(`the output did not close within ${CLOSE_MS} ms`) : error;
-  } finally {
-    limit.end();
-  }
+/** An output that does not close in time must not hold the process. */
+export function closeOutput(output: { close(): Promise<void> }): Promise<void> {
+  return within("closing the output", CLOSE_MS, () => output.close());
 }
-
-const NEVER = new AbortController().signal;
 
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -8,12 +8,13 @@ import { Scanner } from "../json/scanner.ts";
 import { openDeadLetters } from "../queue/dead-letters.ts";
 import { openQueue } from "../queue/queue.ts";
 import { openDataDir } from "../state/data-dir.ts";
-import { type ChainLink, FilterChain, type Filtered } from "./chain.ts";
+import { type ChainLink, FilterChain } from "./chain.ts";
 import { Feed } from "./feed.ts";
 import { fieldsOf } from "./fields.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, messageOf } from "./lane.ts";
 import { makeLane } from "./make-lane.ts";
 import { Shutdown } from "./shutdown.ts";
+import { LONGEST_TIMER_MS } from "./waiting.ts";
 
 export interface RunOptions {
   readonly telemetry: { readonly emit: Emit; observe(status: () => PipelineStatus): void };
@@ -136,29 +137,38 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
     };
     options.telemetry.observe(status);
 
-    const append = (filtered: readonly Filtered[]) =>
-      Promise.all(filtered.map(({ batch, extra }) => queue.append(batch, extra)));
-    const ticking = tickEvery(1_000, () => append(chain.tick(clock.monotonic())), emit);
+    const tick = async () => {
+      await Promise.all(chain.tick(clock.monotonic()).map(({ batch, extra }) => queue.append(batch, extra)));
+    };
+    const ticking = tickEvery(1_000, tick, emit);
     for (const lane of lanes) void lane.run();
     const fed = Promise.all(feeds.map((feed) => feed.run()));
     const closing = new AbortController();
-    const done = fed.then(async () => {
+    const settle = async () => {
       if (closing.signal.aborted) return;
       await queue.flush();
       await Promise.all(lanes.map((lane) => lane.settled(closing.signal)));
-    });
+    };
+    // The queue refuses only where it is being closed: then there is nothing more to wait for.
+    const done = fed.then(settle).catch(() => {});
 
-    let stopping: Promise<void> | undefined;
-    const stop = async () => {
-      ticking.stop();
-      const grace = AbortSignal.timeout(service.grace);
+    const drain = async () => {
+      const grace = AbortSignal.timeout(Math.min(service.grace, LONGEST_TIMER_MS));
       const late = new Promise<void>((resolve) => grace.addEventListener("abort", () => resolve(), { once: true }));
       for (const feed of feeds) feed.stop();
       await Promise.race([fed, late]);
       await Promise.race([queue.flush().catch(() => {}), late]);
       await Promise.all(lanes.map((lane) => lane.drained(grace)));
-      closing.abort();
-      await shutdown.run();
+    };
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      ticking.stop();
+      try {
+        await drain();
+      } finally {
+        closing.abort();
+        await shutdown.run();
+      }
     };
     return {
       done,
@@ -169,7 +179,8 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
       stop: () => (stopping ??= stop()),
     };
   } catch (error) {
-    await shutdown.run();
+    // Why it cannot start is what counts, not what went wrong in giving up.
+    await shutdown.run().catch(() => {});
     throw error;
   }
 }
@@ -198,23 +209,20 @@ async function settleOrphans(
 }
 
 /** Calls `work` about every so many milliseconds, never twice at once. */
-function tickEvery(ms: number, work: () => Promise<unknown>, emit: Emit): { stop(): void } {
+function tickEvery(ms: number, work: () => Promise<void>, emit: Emit): { stop(): void } {
   let stopped = false;
   let timer: NodeJS.Timeout;
+  const turn = async () => {
+    try {
+      await work();
+    } catch (error) {
+      if (!stopped) emit({ is: "notice", level: "error", component: "filters", message: messageOf(error) });
+    }
+    next();
+  };
   const next = () => {
     if (stopped) return;
-    timer = setTimeout(() => {
-      work()
-        .catch((error: unknown) => {
-          emit({
-            is: "notice",
-            level: "error",
-            component: "filters",
-            message: error instanceof Error ? error.message : String(error),
-          });
-        })
-        .finally(next);
-    }, ms);
+    timer = setTimeout(() => void turn(), ms);
     timer.unref();
   };
   next();

@@ -1,3 +1,8 @@
+import { within } from "./waiting.ts";
+
+/** Inputs and outputs that do not close in time are left behind: the process must end. */
+const CLOSE_MS = 10_000;
+
 /** What must be closed, in order: parts before the things they stand on. Each is closed even where another's closing fails. */
 export class Shutdown {
   readonly #first: (() => Promise<void>)[] = [];
@@ -15,7 +20,9 @@ export class Shutdown {
 
   async run(): Promise<void> {
     const failures: unknown[] = [];
-    const results = await Promise.allSettled(this.#first.splice(0).map((close) => close()));
+    const results = await Promise.allSettled(
+      this.#first.splice(0).map((close) => within("closing", CLOSE_MS, async () => close())),
+    );
     for (const result of results) if (result.status === "rejected") failures.push(result.reason);
     for (const close of this.#last.splice(0).reverse()) {
       await close().catch((error: unknown) => failures.push(error));

@@ -77,3 +77,15 @@ export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }
+
+/** What `work` resolves to; rejects where it takes longer. */
+export async function within<T>(what: string, ms: number, work: () => Promise<T>): Promise<T> {
+  const limit = limited(new AbortController().signal, ms);
+  try {
+    return await orAbort(work(), limit.signal);
+  } catch (error) {
+    throw limit.timedOut() ? new Error(`${what} took more than ${ms} ms`) : error;
+  } finally {
+    limit.end();
+  }
+}
