@@ -240,7 +240,7 @@ export class Driver {
     this.log.push("kill");
     await this.#machine.until(bench.kill());
     // The last blocks were not durable yet: what came is there, the positions are older.
-    if (this.#random() < 0.5 && this.#snapshots.length > 0 && this.style !== "copytruncate") {
+    if (this.#random() < 0.5 && this.#snapshots.length > 0) {
       const older = this.#pick(this.#snapshots);
       bench.positions.clear();
       for (const [key, value] of older) bench.positions.set(key, value);

@@ -53,6 +53,8 @@ export class LogFile {
   holdingSince: number | undefined;
   /** What it was before its content was exchanged. */
   before: { readonly memory: Memory; readonly reported: boolean } | undefined;
+  /** Remembered files in whose place it was found. */
+  replaced: readonly Memory[] | undefined;
   /** A likely copy of another known file: since when it is looked at as such (monotonic milliseconds). */
   twinSince: number | undefined;
   lateSaid = false;

@@ -63,6 +63,7 @@ export class Matcher {
       this.wantsListing = true;
       return false;
     }
+    if (!file.before) file.replaced ??= this.#replacedBy(file, found);
     if (this.#catalog.awaits(groupOf(file.path, this.#options.groupBy))) return false;
     this.#sayWhatWas(file, found);
     const group = groupOf(file.path, this.#options.groupBy);
@@ -81,6 +82,9 @@ export class Matcher {
       file.rewind();
       return;
     }
+    // What was seen last may have been of the new content already: how much the old one had is not known then.
+    if (!file.compressed && memory.size === file.size && memory.mtime === file.mtime)
+      memory.size = Math.min(memory.size, memory.offset);
     const shorter = !file.compressed && file.size < memory.offset;
     if (shorter) this.#say(file, "truncated", reason);
     file.before = { memory, reported: shorter || file.compressed };
@@ -237,10 +241,11 @@ export class Matcher {
 
   /** A new file in the place of a remembered one, or with the inode of one: somebody may want to know. */
   #sayWhatWas(file: LogFile, found: Fingerprint): void {
-    const { before } = file;
+    const { before, replaced = [] } = file;
     file.before = undefined;
+    file.replaced = undefined;
     if (before?.reported) return;
-    const candidates = before ? [before.memory] : this.#replacedBy(file, found);
+    const candidates = before ? [before.memory] : replaced;
     for (const memory of candidates) {
       if (memory.fingerprint !== found.hash) {
         if (memory.inode === file.inode) this.#say(file, "truncated", "other content stands in its place");
