@@ -2,12 +2,14 @@
  * An application that writes audit logs and rotates them as the real ones do, in a process of its own, so that it neither waits for the
  * agent nor dies with it. Options come as JSON in the first argument; it writes until its standard input ends.
  *
- * Two logs: `dashboard/audit-DAY.jsonl`, renamed to `audit-DAY.HHMMSS.jsonl` when it is large (within the agent's glob, and never twice in a
+ * Its logs: `dashboard/audit-DAY.jsonl`, renamed to `audit-DAY.HHMMSS.jsonl` when it is large (within the agent's glob, and never twice in a
  * second, for the second would overwrite the first) and left alone when the day ends; and `app/app.jsonl`, shifted to `.1`, `.2`, … Every
  * finished line is in `journal` before the next begins: what has to arrive.
  */
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { type Kind, RealLines } from "../e2e/harness/real-lines.ts";
+import { seeded } from "./random.ts";
 
 export interface WriterOptions {
   readonly folder: string;
@@ -21,32 +23,30 @@ export interface WriterOptions {
   /** Milliseconds between two shifts of the application's log, and between two days of the dashboard's, on average. */
   readonly shiftMs: number;
   readonly dayMs: number;
+  /** Entries of the corpora's shapes instead of its own, and a third log, `agent/agent-audit.jsonl`, which nobody rotates. */
+  readonly real?: boolean;
+  /** Ends by itself after so many lines. */
+  readonly lines?: number;
 }
 
 const TICK_MS = 5;
-
-/** mulberry32, as a number in [0, 1). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const NEWLINE = Buffer.from("\n");
+const KINDS: readonly Kind[] = ["dashboard", "wiki", "agent"];
 
 /** One log: knows its open file; lines may be finished only at the next call. */
 class Log {
   readonly name: string;
   readonly #random: () => number;
-  readonly #finished: (line: string) => void;
+  readonly #finished: (line: Buffer) => void;
+  readonly #real: RealLines | undefined;
   #file: number;
   #count = 0;
-  #rest: { text: string; line: string } | undefined;
+  /** The line that is open, and how many of its bytes are written. */
+  #open: { line: Buffer; written: number } | undefined;
 
-  constructor(name: string, path: string, random: () => number, finished: (line: string) => void) {
+  constructor(name: string, path: string, random: () => number, finished: (line: Buffer) => void, real?: RealLines) {
     this.name = name;
+    this.#real = real;
     this.#random = random;
     this.#finished = finished;
     this.#file = openSync(path, "a");
@@ -56,26 +56,26 @@ class Log {
     return fstatSync(this.#file).size;
   }
 
-  /** Now and then only the first half of a line; the other half comes with the next call. */
+  /** Now and then only the first bytes of a line, be it in the middle of a character; the others come with the next call. */
   write(): void {
     if (this.finish()) return;
-    const line = this.#entry();
+    const line = Buffer.concat([this.#real?.next() ?? this.#entry(), NEWLINE]);
     if (this.#random() < 0.02) {
-      const half = 1 + Math.floor(this.#random() * line.length);
-      writeSync(this.#file, line.slice(0, half));
-      this.#rest = { text: `${line.slice(half)}\n`, line };
+      const written = 1 + Math.floor(this.#random() * (line.length - 1));
+      writeSync(this.#file, line, 0, written);
+      this.#open = { line, written };
       return;
     }
-    writeSync(this.#file, `${line}\n`);
+    writeSync(this.#file, line);
     this.#finished(line);
   }
 
-  /** Writes the second half of a line, if one is open. */
+  /** Writes the rest of a line, if one is open. */
   finish(): boolean {
-    if (!this.#rest) return false;
-    writeSync(this.#file, this.#rest.text);
-    this.#finished(this.#rest.line);
-    this.#rest = undefined;
+    if (!this.#open) return false;
+    writeSync(this.#file, this.#open.line, this.#open.written);
+    this.#finished(this.#open.line);
+    this.#open = undefined;
     return true;
   }
 
@@ -87,16 +87,18 @@ class Log {
     this.#file = openSync(path, "a");
   }
 
-  #entry(): string {
+  #entry(): Buffer {
     const text = ["plain", 'quo"ted\\', "Zoë 🙂 \u2028", "x".repeat(this.#random() < 0.01 ? 60_000 : 200)];
-    return JSON.stringify({
-      timestamp: new Date().toISOString(),
-      event: "session.start",
-      level: "info",
-      actor: "alice",
-      id: `${this.name}-${this.#count++}`,
-      details: { n: this.#random(), text: text[Math.floor(this.#random() * text.length)] },
-    });
+    return Buffer.from(
+      JSON.stringify({
+        timestamp: new Date().toISOString(),
+        event: "session.start",
+        level: "info",
+        actor: "alice",
+        id: `${this.name}-${this.#count++}`,
+        details: { n: this.#random(), text: text[Math.floor(this.#random() * text.length)] },
+      }),
+    );
   }
 }
 
@@ -104,7 +106,13 @@ function run(options: WriterOptions): void {
   const { folder, seed, linesPerSecond, rotateBytes, shiftMs, dayMs } = options;
   const random = seeded(seed);
   const journal = openSync(options.journal, "a");
-  const finished = (line: string) => void writeSync(journal, `${line}\n`);
+  let done = 0;
+  const finished = (line: Buffer) => {
+    writeSync(journal, line);
+    done++;
+  };
+  const real = (kind: Kind) =>
+    options.real ? new RealLines(kind, random, KINDS.indexOf(kind), KINDS.length) : undefined;
   const dashboardFolder = join(folder, "dashboard");
   const appFile = join(folder, "app", "app.jsonl");
   mkdirSync(dashboardFolder, { recursive: true });
@@ -113,8 +121,13 @@ function run(options: WriterOptions): void {
   let day = 0;
   const dayName = () => new Date(Date.UTC(2026, 1, 1 + day)).toISOString().slice(0, 10);
   const dashboardFile = () => join(dashboardFolder, `audit-${dayName()}.jsonl`);
-  const dashboard = new Log("dashboard", dashboardFile(), random, finished);
-  const app = new Log("app", appFile, random, finished);
+  const dashboard = new Log("dashboard", dashboardFile(), random, finished, real("dashboard"));
+  const app = new Log("app", appFile, random, finished, real("wiki"));
+  const logs = [dashboard, app];
+  if (options.real) {
+    mkdirSync(join(folder, "agent"), { recursive: true });
+    logs.push(new Log("agent", join(folder, "agent", "agent-audit.jsonl"), random, finished, real("agent")));
+  }
 
   const rotateBySize = () => {
     const clock = new Date().toISOString().slice(11, 19).replaceAll(":", "");
@@ -140,12 +153,16 @@ function run(options: WriterOptions): void {
   let stopped = false;
   const tick = () => {
     const lines = (linesPerSecond * TICK_MS * 2 * random()) / 1000;
-    for (let i = 0; i < lines; i++) (random() < 0.5 ? dashboard : app).write();
+    for (let i = 0; i < lines; i++) logs[Math.floor(random() * logs.length)]!.write();
     if (dashboard.size > rotateBytes) rotateBySize();
     if (random() < TICK_MS / dayMs) nextDay();
     if (random() < TICK_MS / shiftMs) shift();
+    if (done >= (options.lines ?? Number.POSITIVE_INFINITY)) stopped = true;
     if (!stopped) setTimeout(tick, TICK_MS);
-    else for (const log of [dashboard, app]) log.finish();
+    else {
+      for (const log of logs) log.finish();
+      process.stdin.destroy();
+    }
   };
   tick();
   process.stdin.resume().on("end", () => {

@@ -20,6 +20,7 @@ export function startWriter(workspace: Workspace, options: Partial<WriterOptions
   };
   const child = spawn(process.execPath, [WRITER, JSON.stringify(all)], { stdio: ["pipe", "ignore", "pipe"] });
   let errors = "";
+  child.stdin.on("error", () => {});
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
   });
@@ -31,9 +32,13 @@ export function startWriter(workspace: Workspace, options: Partial<WriterOptions
   return {
     /** Finished lines so far, as they were written. */
     journal: () => workspace.lines(JOURNAL),
+    /** Set once it has ended, by itself or stopped. */
+    get over(): boolean {
+      return child.exitCode !== null;
+    },
     /** Finishes the open line and ends. */
     async stop(): Promise<void> {
-      child.stdin.end();
+      if (child.exitCode === null) child.stdin.end();
       const code = await ended;
       if (code !== 0) throw new Error(`the writer ended with ${code}\n${errors}`);
     },
