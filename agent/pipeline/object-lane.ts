@@ -90,6 +90,8 @@ export class ObjectLane implements Lane {
   async #step(signal: AbortSignal): Promise<void> {
     const { reader, clock } = this.#parts;
     if (this.#dropTo) return this.#makeRoom(this.#dropTo);
+    // A skip that could not be saved: no other record may be, before what it skipped is counted.
+    if (this.#skipped) return this.#commit();
     if (this.#planned) return this.#write(this.#planned);
     const all = this.#flushing || this.#marks.size > MOST_MARKS;
     const due = this.#grouper.ripen(clock.monotonic(), all);

@@ -173,6 +173,7 @@ function survivors(inode: Inode, random: () => number): Buffer {
   const content = Buffer.alloc(length);
   inode.synced.copy(content);
   for (const page of inode.dirty) {
+    if (page * PAGE >= inode.data.length) continue;
     if (random() < 0.5) inode.data.copy(content, page * PAGE, page * PAGE, Math.min(length, (page + 1) * PAGE));
   }
   return content;

@@ -71,6 +71,8 @@ abstract class Destination {
   ): Promise<WriteResult> {
     const trick = this.trick();
     if (this.random() < 0.3) await new Promise((resolve) => setTimeout(resolve, this.random() * 4));
+    // Obeys its signal; what is given up must not arrive behind its successors.
+    signal.throwIfAborted();
     const some = (action: Failure["action"]): WriteResult => {
       const failed = new Map<number, Failure>();
       lines.forEach((_, i) => {
@@ -192,6 +194,11 @@ export class ObjectStore extends Destination {
     return new Set([...this.#objects.values()].flatMap(({ lines }) => lines));
   }
 
+  #about(partition: string): string {
+    const objects = [...this.#objects].filter(([, object]) => object.partition === partition);
+    return objects.map(([id, { lines }]) => `${id}: ${lines.map((line) => line.split(":")[1])}`).join("; ");
+  }
+
   /** Every line in one object, and those of a partition in order. */
   check(): void {
     const last = new Map<string, number>();
@@ -201,7 +208,9 @@ export class ObjectStore extends Destination {
         expect(seen.has(line), `twice: ${line.slice(0, 30)}`).toBe(false);
         seen.add(line);
         const number = Number(line.split(":")[1]);
-        expect(number, `order in ${partition.slice(0, 20)}`).toBeGreaterThan(last.get(partition) ?? -1);
+        expect(number, `order in ${partition.slice(0, 20)}: ${this.#about(partition)}`).toBeGreaterThan(
+          last.get(partition) ?? -1,
+        );
         last.set(partition, number);
       }
     }
