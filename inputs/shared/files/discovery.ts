@@ -5,7 +5,7 @@ import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Finder, Listing } from "./find.ts";
 import { groupOf, inOrder, isCompressed } from "./group.ts";
-import { type Holder, MovedError } from "./holder.ts";
+import { AT_ONCE, type Holder, MovedError } from "./holder.ts";
 import { LogFile } from "./log-file.ts";
 import type { Matcher } from "./match.ts";
 import { type FileStat, isMissing, statPath } from "./open.ts";
@@ -14,8 +14,6 @@ import type { Memory } from "./position.ts";
 import type { Schedule } from "./schedule.ts";
 import type { System } from "./system.ts";
 
-/** How many files are asked about at the same time: the thread pool has four threads. */
-const AT_ONCE = 32;
 /** Known files looked at again in one whole look, beside those with something unread: a round through all of them. */
 const ROUND = 512;
 /** Looks that must miss a remembered file before it is gone: a rename can hide from one. */
@@ -94,6 +92,17 @@ export class Discovery {
     await this.holder.refill();
   }
 
+  async #prepare(file: LogFile): Promise<void> {
+    file.unopenable = undefined;
+    if (!this.#catalog.newcomers.has(file)) return;
+    try {
+      if (!(await this.holder.open(file))) await file.refresh(this.#now());
+      await this.#matcher.prepare(file);
+    } catch (error) {
+      file.unopenable = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
   #wasHere(file: LogFile): boolean {
     return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.path === file.path);
   }
@@ -109,12 +118,13 @@ export class Discovery {
       ...ordered.filter((file) => this.#wasHere(file)),
       ...ordered.filter((file) => !this.#wasHere(file)),
     ];
-    for (const file of newcomers) {
+    for (const [i, file] of newcomers.entries()) {
+      // One after the other would take a start with ten thousand files many seconds.
+      if (i % AT_ONCE === 0) await Promise.all(newcomers.slice(i, i + AT_ONCE).map((each) => this.#prepare(each)));
       if (!this.#catalog.newcomers.has(file)) continue;
       if (this.#matcher.wantsListing) break;
       try {
-        if (!file.isOpen) await this.holder.open(file);
-        await file.refresh(this.#now());
+        if (file.unopenable) throw file.unopenable;
         if (!(await this.#matcher.identify(file, this.#catalog.firstStart && this.#looks === 0))) {
           if (this.#matcher.soon(file)) this.#schedule.expect(file, groupOf(file.path, this.#options.groupBy));
           else this.#schedule.remove(file);

@@ -209,6 +209,7 @@ export class FileInput implements Input {
     file.flushed = true;
     const newest = group.newest === file && !file.deleted && !file.strayed && !file.compressed;
     if (!(this.#mode === "once" && newest && !memory.finished)) this.#finished(file, memory, flush);
+    await this.#discovery.holder.refill();
     if (!flush) group.changed();
     return rest.is === "records" ? this.#batch(file, memory, rest) : undefined;
   }
@@ -229,7 +230,6 @@ export class FileInput implements Input {
     } else {
       file.close();
     }
-    if (this.#discovery.holder.hasWaiting) this.#observer.lookSoon();
   }
 
   #batch(file: LogFile, memory: Memory, step: Extract<Step, { is: "records" }>): RecordBatch | undefined {

@@ -6,6 +6,9 @@ import { codeOf, isMissing, type OpenOptions, openRegular, RefusedError } from "
 import type { FileOptions } from "./options.ts";
 import type { System } from "./system.ts";
 
+/** How many files are opened or asked about at the same time: the thread pool has four threads. */
+export const AT_ONCE = 32;
+
 export class Holder {
   readonly #context: InputContext;
   readonly #options: FileOptions;
@@ -37,22 +40,20 @@ export class Holder {
     return this.#count > this.#options.maxOpenFiles;
   }
 
-  get hasWaiting(): boolean {
-    return this.#waiting.size > 0;
-  }
-
-  /** Throws where it cannot be opened, or is not the file that it was. */
-  async open(file: LogFile): Promise<void> {
-    if (file.isOpen) return;
+  /** Throws where it cannot be opened, or is not the file that it was. True when it was opened now, and its size is up to date. */
+  async open(file: LogFile): Promise<boolean> {
+    if (file.isOpen) return false;
     const opened = await openRegular(file.path, this.#openOptions);
     if (file.isOpen || opened.stat.inode !== file.inode) {
       opened.file.close();
-      if (file.isOpen) return;
+      if (file.isOpen) return false;
       throw new MovedError("another file has its name now");
     }
     file.opened(opened.file);
+    file.update(opened.stat, this.#context.clock.monotonic());
     this.#waiting.delete(file);
     this.fine(file.path);
+    return true;
   }
 
   /** Keeps an open file open if it is worth it and there is room. */
@@ -71,15 +72,20 @@ export class Holder {
     });
   }
 
-  /** Opens files that waited, oldest first. */
+  /** Opens files that waited, oldest first; many at the same time, once there is room for many. */
   async refill(): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    const room = this.#options.maxOpenFiles - this.#count;
+    if (room < Math.min(AT_ONCE, this.#options.maxOpenFiles >> 1, this.#waiting.size)) return;
+    const opening: Promise<unknown>[] = [];
     for (const file of this.#waiting) {
-      if (this.#count >= this.#options.maxOpenFiles) return;
+      if (opening.length >= Math.min(room, AT_ONCE)) break;
       this.#waiting.delete(file);
       if (!file.memory || (file.finished && file.unread === 0)) continue;
-      await this.open(file).catch(() => {});
+      opening.push(this.open(file).catch(() => false));
     }
-    this.#saidFull = false;
+    if (this.#waiting.size === 0) this.#saidFull = false;
+    await Promise.all(opening);
   }
 
   /** Says once what is wrong with a path, in words for a person. */

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { Framed, Framer } from "../parse/framer.ts";
 import { GzipSource } from "./gzip.ts";
-import { type ByteSource, PROOF_BYTES, proofAt, proofIn } from "./identity.ts";
+import { type ByteSource, type Fingerprint, PROOF_BYTES, proofAt, proofIn } from "./identity.ts";
 import type { FileStat, OpenFile } from "./open.ts";
 import type { Memory } from "./position.ts";
 
@@ -53,12 +53,19 @@ export class LogFile {
   holdingSince: number | undefined;
   /** What it was before its content was exchanged. */
   before: { readonly memory: Memory; readonly reported: boolean } | undefined;
+  /** Its beginning, as read for its identification. */
+  head: Fingerprint | undefined;
+  lastHead: string | undefined;
+  /** Why it could not be opened or read for that. */
+  unopenable: Error | undefined;
   /** Remembered files in whose place it was found. */
   replaced: readonly Memory[] | undefined;
   /** A likely copy of another known file: since when it is looked at as such (monotonic milliseconds). */
   twinSince: number | undefined;
   lateSaid = false;
   damageSaid = false;
+  /** It was shortened before it was known. */
+  emptied = false;
   /** Since it was found to be another file than before, its directory was listed again. */
   relisted = false;
   /** Remembered files it was taken for, and is not. */
@@ -130,6 +137,10 @@ export class LogFile {
   /** Takes in what the system says of it now. True when it changed. */
   update(stat: FileStat, now: number): boolean {
     this.links = stat.links;
+    if (!this.memory && stat.size < this.size) {
+      this.relisted = false;
+      this.emptied = true;
+    }
     if (stat.size === this.size && stat.mtime === this.mtime) return false;
     // A shrunk file is about to become another: what it was remembers how much there was.
     if (this.memory && stat.size >= this.memory.size) this.#note(this.memory, stat);

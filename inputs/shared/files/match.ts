@@ -35,13 +35,13 @@ export class Matcher {
   }
 
   /**
-   * Makes an open newcomer a known file, if it can be told yet which: before its first complete line it cannot. True when it is known
+   * Makes a prepared newcomer a known file, if it can be told yet which: before its first complete line it cannot. True when it is known
    * now. `initial`: found by the first look of the first start.
    */
   async identify(file: LogFile, initial: boolean): Promise<boolean> {
-    const { once, emit, alias } = this.#context;
-    if (file.compressed && !once && !this.#quiet(file)) return false;
-    const found = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
+    const { emit, alias } = this.#context;
+    const { head: found } = file;
+    file.head = undefined;
     if (!found || (file.compressed && this.#beingWritten(file))) return false;
     const match = await this.#match(file, found);
     if (match === "wait") return false;
@@ -54,6 +54,7 @@ export class Matcher {
         emit({ is: "file", input: alias, path: file.path, change: "renamed", reason: `was ${match.path}` });
       }
       file.before = undefined;
+      file.emptied = false;
       this.#catalog.adopt(file, match);
       return true;
     }
@@ -71,6 +72,18 @@ export class Matcher {
     emit({ is: "file", input: alias, path: file.path, change: "found", bytes: file.size });
     if (initial) await this.#skip(file, memory);
     return true;
+  }
+
+  /** Reads what `identify` needs to know of the file; of many at the same time. */
+  async prepare(file: LogFile): Promise<void> {
+    file.head = undefined;
+    if (file.compressed && !this.#context.once && !this.#quiet(file)) return;
+    const head = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
+    file.head = head;
+    if (!head) return;
+    // Exchanged once more: there may be a copy of what it was.
+    if (file.lastHead !== undefined && file.lastHead !== head.hash) file.relisted = false;
+    file.lastHead = head.hash;
   }
 
   /** The file was exchanged, emptied or shortened while it was known: what it is has to be found out anew. */
@@ -235,7 +248,7 @@ export class Matcher {
   }
 
   #wasAnother(file: LogFile): boolean {
-    if (file.before) return true;
+    if (file.before || file.emptied) return true;
     return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.gone === undefined);
   }
 
@@ -244,6 +257,7 @@ export class Matcher {
     const { before, replaced = [] } = file;
     file.before = undefined;
     file.replaced = undefined;
+    file.emptied = false;
     if (before?.reported) return;
     const candidates = before ? [before.memory] : replaced;
     for (const memory of candidates) {
