@@ -62,7 +62,7 @@ function fromTime(report: string): Figures {
 /** Clock ticks are a hundredth of a second on every Linux there is. */
 const TICKS_PER_SECOND = 100;
 
-function fromProc(pid: number): Figures | undefined {
+export function fromProc(pid: number): Figures | undefined {
   try {
     // The name in parentheses may hold blanks; the fields count from behind it.
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");

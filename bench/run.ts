@@ -1,10 +1,10 @@
 /**
- * `npm run bench [job…] [-- --entries N --repeats N --seed N --write]`: the agent as published, over a generated corpus, to its end.
+ * `npm run bench [job…] [-- --entries N --repeats N --seed N --write --note TEXT]`: the agent as published, over a generated corpus, to its end.
  * CPU and memory are the agent's own, from the kernel; what arrived is compared with what was written. `--write`: into docs/benchmarks.md.
  */
 import { spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { bundle } from "../scripts/build.ts";
 import { type Corpus, corpus } from "./corpus.ts";
 import { JOBS, type Job } from "./jobs.ts";
 import { measure, type Usage } from "./measure.ts";
+import { QUIET_JOBS } from "./quiet.ts";
 import type { Tally } from "./tally.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -30,21 +31,36 @@ async function main(): Promise<void> {
       repeats: { type: "string", default: "3" },
       seed: { type: "string", default: "1" },
       write: { type: "boolean", default: false },
+      note: { type: "string", default: "" },
     },
   });
-  const jobs = JOBS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  if (jobs.length === 0) throw new Error(`jobs are ${JOBS.map(({ name }) => name).join(", ")}`);
+  const asked = ({ name }: { name: string }) => positionals.length === 0 || positionals.includes(name);
+  const jobs = JOBS.filter(asked);
+  const quiet = QUIET_JOBS.filter(asked);
+  const names = [...JOBS, ...QUIET_JOBS].map(({ name }) => name);
+  if (jobs.length + quiet.length === 0 || positionals.some((name) => !names.includes(name)))
+    throw new Error(`jobs are ${names.join(", ")}`);
   const folder = await mkdtemp(join(tmpdir(), "audit-agent-bench-"));
   try {
     const launcher = await published(join(folder, "package"));
-    const input = await corpus(Number(values.entries), Number(values.seed));
-    console.log(`${input.entries} entries, ${(input.bytes / input.entries).toFixed(0)} bytes each`);
-    const results: Result[] = [];
-    for (const job of jobs)
-      results.push(await repeat(job, input, { folder, launcher, repeats: Number(values.repeats) }));
-    const text = table(results, input);
+    const tables: string[] = [];
+    let input: Corpus | undefined;
+    if (jobs.length > 0) {
+      input = await corpus(Number(values.entries), Number(values.seed));
+      console.log(`${input.entries} entries, ${(input.bytes / input.entries).toFixed(0)} bytes each`);
+      const results: Result[] = [];
+      for (const job of jobs)
+        results.push(await repeat(job, input, { folder, launcher, repeats: Number(values.repeats) }));
+      tables.push(table(results, input));
+    }
+    if (quiet.length > 0) {
+      const rows: string[] = [];
+      for (const { name, what, run } of quiet) rows.push(`| ${name} | ${what} | ${await run({ folder, launcher })} |`);
+      tables.push(["| job | what | |", "| --- | --- | --- |", ...rows].join("\n"));
+    }
+    const text = tables.join("\n\n");
     console.log(`\n${text}`);
-    if (values.write) await writeFile(join(ROOT, "docs/benchmarks.md"), document(text, input));
+    if (values.write && input) await writeFile(join(ROOT, "docs/benchmarks.md"), document(text, input, values.note));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -131,8 +147,11 @@ function table(results: readonly Result[], input: Corpus): string {
   ].join("\n");
 }
 
-function document(text: string, { entries, bytes }: Corpus): string {
+/** `note` is what a reader must know of this very run. */
+function document(text: string, { entries, bytes }: Corpus, note: string): string {
   const { model } = cpus()[0]!;
+  // The agent alone makes about 1 to 2; more was somebody else's, and makes every figure worse than it is.
+  const load = `Load average over the last five minutes ${loadavg()[1]!.toFixed(1)}.`;
   return `# Benchmarks
 
 Made by \`npm run bench -- --write\`; medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
@@ -141,7 +160,7 @@ destination is another process that answers as Elasticsearch does and checks tha
 
 ${text}
 
-${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.versions.node}, ${process.platform} ${process.arch}.
+${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.versions.node}, ${process.platform} ${process.arch}. ${load}${note === "" ? "" : `\n\n${note}`}
 `;
 }
 
