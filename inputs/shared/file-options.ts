@@ -12,8 +12,15 @@ const RESCAN_MS = 10_000;
 
 export const fileOptions = {
   exclude: oneOrMore(
-    path("A path or glob."),
-    "Files to leave out, though `path` matches them: paths or globs.",
+    // Not a path, or it would be made one of the configuration's directory.
+    z.union([
+      z
+        .string()
+        .regex(/^[^/~][^/]*$/)
+        .meta({ doc: "A name or glob." }),
+      path("A path or glob."),
+    ]),
+    "Files to leave out, though `path` matches them: paths or globs; without a `/` it means the file's name, in any directory.",
   ).default([]),
   read_from: z.enum(["beginning", "end"]).default("beginning").meta({
     doc: "Where files that are there at the first start are read from. Files that appear later are read whole.",

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  type Stats,
   statSync,
   truncateSync,
   unlinkSync,
@@ -216,13 +217,18 @@ export class Driver {
     yield this.#unlink(path);
   }
 
+  /** As far as the agent knows, also one that forgot its last blocks. */
+  #isRead({ dev, ino, size }: Stats): boolean {
+    const positions = [...this.bench.positions.values()].map((value) => JSON.parse(value));
+    return positions.some(({ ino: inode, off }) => inode === `${dev}:${ino}` && off >= size);
+  }
+
   /** Only what the agent has met: what it never saw it cannot hold. */
   *#deleteOldest(): Generator<void> {
     const name = this.#rotated()[0];
     if (name === undefined || name.endsWith(".gz") || !this.bench.input) return;
     const path = this.bench.path(name);
-    const last = readFileSync(path, "latin1").trimEnd().split("\n").at(-1);
-    if (last === undefined || !this.bench.texts.includes(last)) return;
+    if (!this.#isRead(statSync(path))) return;
     // An agent that forgot having read it would rightly call it lost.
     this.#snapshots = [];
     yield this.#unlink(path);
