@@ -16,7 +16,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "long", include: ["**/*.long.test.ts"], testTimeout: 1_200_000, fileParallelism: false },
+        test: { name: "long", include: ["**/*.long.test.ts"], testTimeout: 1_200_000 },
       },
       {
         extends: true,
