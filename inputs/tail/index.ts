@@ -19,7 +19,11 @@ export const tail = defineInput({
     "the newest is live; another is finished at its end once it is unchanged for `rotate_wait`. A file is known by its first line, its " +
     "inode and the bytes before the saved position: renamed, copied or compressed it goes on where it was; another file in its place " +
     "is read from its beginning. A file that is deleted is read to its end, because it is held open.\n\n" +
-    "Emptying a file in place (`copytruncate`) loses what is written between the copy and the cut; prefer rotation by renaming.",
+    "Emptying a file in place (`copytruncate`) loses what is written between the copy and the cut; prefer rotation by renaming. A file " +
+    "of the same group, named as an older one, that begins with the same entry (with its time) and holds no more than its original is a " +
+    "copy: the original is read; when that is emptied the copy goes on where it was, and what the agent had read before is not sent again. " +
+    "If the agent was restarted between the copy and the cut, and had read beyond the copy, it cannot tell, and the copy is sent as a file " +
+    "of its own. So is a copy in another group (`audit.log.bak`): leave it out with `exclude`.",
   check: (options) => ({ errors: checkFileOptions(options) }),
   create: (options, context) => new FileInput(fileEngineOptions(options), context),
 });

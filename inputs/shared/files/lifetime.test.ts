@@ -1,0 +1,138 @@
+import { chmodSync, chownSync, mkdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Clock, systemClock } from "../../../agent/api/clock.ts";
+import { Bench, lines, range } from "./harness.ts";
+import { nodeSystem, type System } from "./system.ts";
+
+const DAY_MS = 86_400_000;
+
+let bench: Bench;
+beforeEach(() => {
+  bench = new Bench();
+});
+afterEach(() => bench.done());
+
+/** Deletes a file and makes others until one has its inode; undefined where the file system does not give one out again. */
+function withInodeOf(name: string, text: string): string | undefined {
+  const { ino } = statSync(bench.path(name));
+  unlinkSync(bench.path(name));
+  for (let i = 0; i < 200; i++) {
+    const made = `made${i}x.log`;
+    writeFileSync(bench.path(made), text);
+    if (statSync(bench.path(made)).ino === ino) return made;
+    unlinkSync(bench.path(made));
+  }
+  return undefined;
+}
+
+test.each(["down", "running"])("another file with the inode of a deleted one, while the agent is %s", async (agent) => {
+  writeFileSync(bench.path("old.log"), lines(0, 50, "old"));
+  bench.start();
+  await bench.untilCount(50);
+  await bench.stop();
+  if (agent === "running") bench.start();
+  const made = withInodeOf("old.log", lines(0, 90, "new"));
+  if (agent === "down") bench.start();
+  // Held open its inode cannot be given out; then this is a file like any other.
+  if (made === undefined) writeFileSync(bench.path("made.log"), lines(0, 90, "new"));
+  await bench.untilCount(140);
+  await bench.stop();
+  expect(bench.texts).toEqual([...range(0, 50, "old"), ...range(0, 90, "new")]);
+  expect(new Set(bench.got.map(({ id }) => id)).size).toBe(140);
+  expect(bench.lost).toEqual([]);
+});
+
+test("what is gone is remembered for 30 days: a file that comes back within them goes on, after them it is new", async () => {
+  let ahead = 0;
+  const clock: Clock = { now: () => systemClock.now() + ahead, monotonic: systemClock.monotonic };
+  const long = new Bench({}, { clock });
+  const gone = () => [...long.positions.values()].filter((value) => JSON.parse(value).gone > 0).length;
+  writeFileSync(long.path("app.log"), lines(0, 3));
+  await long.start().untilCount(3);
+  await long.stop();
+  unlinkSync(long.path("app.log"));
+  await long.start().until(() => gone() === 1);
+  await long.stop();
+  ahead = 29 * DAY_MS;
+  await long.start().stop();
+  expect(gone()).toBe(1);
+  writeFileSync(long.path("app.log"), lines(0, 4));
+  await long.start().untilCount(4);
+  expect(long.texts).toEqual(range(0, 4));
+  unlinkSync(long.path("app.log"));
+  await long.until(() => gone() === 1);
+  await long.stop();
+  ahead += 31 * DAY_MS;
+  await long.start().stop();
+  // Only that the input has started is remembered.
+  expect(long.positions.size).toBe(1);
+  writeFileSync(long.path("app.log"), lines(0, 4));
+  await long.start().untilCount(8);
+  await long.done();
+});
+
+test("a busy log does not keep a quiet one waiting: one read each, by turns", async () => {
+  const small = new Bench({ chunkBytes: 4096 });
+  writeFileSync(small.path("busy.log"), lines(0, 20_000, "busy"));
+  writeFileSync(small.path("quiet.log"), lines(0, 10, "quiet"));
+  await small.start().untilCount(20_010);
+  const last = small.texts.lastIndexOf(range(9, 10, "quiet")[0]!);
+  expect(last).toBeLessThan(500);
+  await small.done();
+});
+
+test("a file that may not be read is said once, stops nothing, and is read when it may be", async () => {
+  const mine = process.getuid!();
+  const nobody = 65_534;
+  const denying: System = {
+    ...nodeSystem,
+    // As the user the agent runs as in production; root may read everything. Opening is decided when it is asked for.
+    open: (path, flags) => {
+      if (mine !== 0) return nodeSystem.open(path, flags);
+      const { mode, uid } = statSync(path);
+      const may = uid === nobody ? mode & 0o400 : mode & 0o004;
+      return may
+        ? nodeSystem.open(path, flags)
+        : Promise.reject(Object.assign(new Error("denied"), { code: "EACCES" }));
+    },
+  };
+  const other = new Bench({ rescanInterval: 50 }, { system: denying });
+  writeFileSync(other.path("secret.log"), lines(0, 2, "secret"), { mode: 0o600 });
+  writeFileSync(other.path("app.log"), lines(0, 2));
+  chmodSync(other.path("secret.log"), 0);
+  other.start();
+  await other.untilCount(2);
+  await other.untilChange("unreadable", "secret.log");
+  writeFileSync(other.path("app2.log"), lines(2, 4));
+  await other.untilCount(4);
+  if (mine === 0) chownSync(other.path("secret.log"), nobody, nobody);
+  chmodSync(other.path("secret.log"), 0o400);
+  await other.untilCount(6);
+  expect(other.changes("unreadable")).toHaveLength(1);
+  expect(other.changes("readable")).toHaveLength(1);
+  expect(other.lost).toEqual([]);
+  await other.done();
+});
+
+test("a directory that cannot be listed loses nothing of what was known in it", async () => {
+  const failing: System = {
+    ...nodeSystem,
+    list: (path) =>
+      denied ? Promise.reject(Object.assign(new Error("denied"), { code: "EACCES" })) : nodeSystem.list(path),
+  };
+  let denied = false;
+  const other = new Bench({ paths: ["sub/*.log"], rescanInterval: 50, watch: "poll" }, { system: failing });
+  mkdirSync(other.path("sub"));
+  writeFileSync(other.path("sub/app.log"), lines(0, 2));
+  await other.start().untilCount(2);
+  await other.stop();
+  denied = true;
+  other.start();
+  await other.untilChange("unreadable", "sub");
+  denied = false;
+  writeFileSync(other.path("sub/app.log"), lines(0, 5));
+  await other.untilCount(5);
+  expect(other.texts).toEqual(range(0, 5));
+  expect(other.lost).toEqual([]);
+  await other.done();
+});
