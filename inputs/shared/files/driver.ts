@@ -255,8 +255,7 @@ export class Driver {
 
   async #stopOrKill(): Promise<void> {
     const { bench } = this;
-    // Restarted between a copy and the cut it cannot tell, as the notes of `tail` say.
-    if (!bench.input || this.#loses) return;
+    if (!bench.input) return;
     if (this.#random() < 0.5) {
       this.log.push("stop");
       bench.resume();

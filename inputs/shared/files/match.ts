@@ -220,13 +220,13 @@ export class Matcher {
   }
 
   /**
-   * Whether the file is a copy of what is remembered, made before that was read to where it was read: what the copy holds was read, as
-   * far as the proofs of this run tell.
+   * Whether the file is a copy of what is remembered, made before that was read to where it was read: what the copy holds was read. Its
+   * name and its first entry say so, and the proofs of this run must not say otherwise.
    */
   async #wasCopied(file: LogFile, memory: Memory): Promise<boolean> {
     if (file.compressed || file.size >= memory.offset || !isNamedAsCopy(file.path, memory.path, memory)) return false;
     const mark = memory.marks.findLast(({ offset }) => offset <= file.size);
-    return mark !== undefined && (await proofAt(file.source, mark.offset)) === mark.proof;
+    return mark === undefined || (await proofAt(file.source, mark.offset)) === mark.proof;
   }
 
   /** All of it was read from its original: nothing of it is, but what is appended later. */
