@@ -1,23 +1,63 @@
 /** What no single schema can see: keys that fit together, tags that meet, filters in a good order. */
-import { type ResolvedConfig, type ServiceOptions, tagMatcher } from "../agent/api/config.ts";
+import { queueOptions, type ResolvedConfig, serviceOptions, tagMatcher } from "../agent/api/config.ts";
 import { decodeKey, type Secret } from "../agent/api/options.ts";
 import type { Kind } from "./entries.ts";
 import type { Path } from "./problems.ts";
+import { isRecord } from "./shape.ts";
 
-export function checkEncryption(service: ServiceOptions, error: (path: Path, message: string) => void): void {
-  const { encrypt, key, previous_keys } = service.queue;
-  if (encrypt && key === undefined) {
+export interface Report {
+  /** `absent`: it is about something that is not there, and may only be unread after a syntax error. */
+  error(path: Path, message: string, absent?: boolean): void;
+  warn(path: Path, message: string): void;
+}
+
+/**
+ * `given` is what the file says under `service`, right or wrong: each option is looked at that is right by itself, so that a mistake in
+ * one does not hide another.
+ */
+export function checkService(given: unknown, report: Report): void {
+  const service = isRecord(given) ? given : {};
+  checkEncryption(isRecord(service.queue) ? service.queue : {}, report);
+  const http = isRecord(service.http) ? service.http : {};
+  const listen = serviceOptions.unwrap().shape.http.unwrap().shape.listen.safeParse(http.listen);
+  if (listen.success) checkListen(listen.data, report);
+}
+
+function checkListen(listen: string, { error, warn }: Report): void {
+  const path = ["service", "http", "listen"];
+  const at = listen.lastIndexOf(":");
+  if (Number(listen.slice(at + 1)) > 65_535) error(path, "the port must be at most 65535");
+  else if (!isLoopback(listen.slice(0, at))) {
+    warn(
+      path,
+      "is open to other machines, and nobody is asked for a password: whoever reaches it reads health and metrics",
+    );
+  }
+}
+
+function checkEncryption(queue: Record<string, unknown>, { error }: Report): void {
+  const { shape } = queueOptions.unwrap();
+  if (shape.encrypt.safeParse(queue.encrypt).data === true && queue.key === undefined) {
     error(
       ["service", "queue", "encrypt"],
       "needs service.queue.key: 32 bytes as 64 hex digits or base64, such as " +
         "key: ${file:/run/secrets/audit-agent-key} (`openssl rand -base64 32` makes one)",
+      true,
     );
   }
   const message = "must be 32 bytes, written as 64 hex digits or as base64 (`openssl rand -base64 32` makes one)";
+  const key = shape.key.safeParse(queue.key).data;
   if (key !== undefined && !isKey(key)) error(["service", "queue", "key"], message);
-  for (const [index, previous] of previous_keys.entries()) {
-    if (!isKey(previous)) error(["service", "queue", "previous_keys", index], message);
+  const previous = shape.previous_keys.safeParse(queue.previous_keys).data ?? [];
+  for (const [index, one] of previous.entries()) {
+    if (!isKey(one)) error(["service", "queue", "previous_keys", index], message);
   }
+}
+
+/** Whether a host, with brackets or without, is this machine and nothing else. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
+  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
 }
 
 function isKey(secret: Secret): boolean {
@@ -37,9 +77,9 @@ export interface FlowReport {
 
 /** Warnings about how the enabled parts meet. */
 export function checkFlow(config: Pick<ResolvedConfig, "inputs" | "filters" | "outputs">, report: FlowReport): void {
-  const tags = config.inputs.map((input) => input.tag);
+  const tags = [...new Set(config.inputs.map((input) => input.tag))];
   if (tags.length === 0) return;
-  const known = `the inputs' tags are ${tags.join(", ")}`;
+  const known = tags.length === 1 ? `the only tag is ${tags[0]}` : `the inputs' tags are ${tags.join(", ")}`;
   for (const filter of config.filters) {
     if (!tags.some(tagMatcher(filter.match))) report.warn("filter", filter.alias, `match fits no tag; ${known}`);
   }

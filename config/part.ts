@@ -33,7 +33,7 @@ export function resolvedOutput({ definition, alias, base, options, common }: Ent
   };
 }
 
-function listOf(match: string | string[] | undefined): readonly string[] {
+export function listOf(match: string | string[] | undefined): readonly string[] {
   return match === undefined ? ["*"] : Array.isArray(match) ? match : [match];
 }
 

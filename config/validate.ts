@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { outputOptions, type ResolvedConfig, type ServiceOptions, serviceOptions } from "../agent/api/config.ts";
 import type { Registries } from "../agent/api/plugin.ts";
-import { checkEncryption, checkFlow } from "./checks.ts";
+import { checkFlow, checkService, type Report } from "./checks.ts";
+import { checkConflicts, type Part } from "./conflicts.ts";
 import type { Parsed } from "./document.ts";
 import { baseOf, type Kind } from "./entries.ts";
 import { explain, type Finding } from "./explain.ts";
@@ -11,6 +12,7 @@ import {
   type AnyDefinition,
   type Entry,
   inOrder,
+  listOf,
   pick,
   resolvedFilter,
   resolvedInput,
@@ -49,6 +51,15 @@ class Validation {
   readonly #places = new Map<string, Place[]>();
   /** Parts that are off: what comes from the environment is not judged there. */
   readonly #off: Path[] = [];
+  /** Every enabled part of a known plugin, right or wrong. */
+  readonly #parts: Part[] = [];
+  /** For checks of values: those that could not be interpolated say nothing. */
+  readonly #report: Report = {
+    error: (path, message, absent) => {
+      if (!this.#parsed.leaf(path)?.failed) this.#error(path, message, absent);
+    },
+    warn: (path, message) => void this.#warnings.push(this.#parsed.at(path, message)),
+  };
 
   constructor(parsed: Parsed, surroundings: Surroundings) {
     this.#parsed = parsed;
@@ -80,7 +91,7 @@ class Validation {
     const inputs = this.#section("input", pipeline.inputs);
     const filters = this.#section("filter", pipeline.filters);
     const outputs = this.#section("output", pipeline.outputs);
-    if (service) checkEncryption(service, (path, message) => this.#error(path, message));
+    checkConflicts(this.#parts, this.#report);
     const config = {
       file: this.#surroundings.file,
       service: service!,
@@ -99,6 +110,7 @@ class Validation {
 
   #service(value: unknown): ServiceOptions | undefined {
     const shaped = shape(serviceOptions, value, ["service"], this.#context("service"));
+    checkService(shaped, this.#report);
     const result = serviceOptions.safeParse(shaped);
     if (result.success) return result.data;
     this.#findings(result.error, serviceOptions, shaped, ["service"]);
@@ -173,14 +185,15 @@ class Validation {
     if (!enabled) return undefined;
     const own = definition.options.safeParse(pick(shaped, definition.options.shape));
     const common = kind === "output" ? outputOptions.safeParse(shaped) : undefined;
-    if (!result.success || !own.success || (common && !common.success)) {
-      // Rules of the whole schema (refinements), which `extend` leaves behind.
-      if (result.success && own.error) this.#findings(own.error, definition.options, shaped, path);
-      return undefined;
-    }
-    const options = own.data as Record<string, unknown>;
-    this.#check(definition, options, path);
-    return { definition, path, alias, base: result.data as Entry["base"], options, common: common?.data };
+    const base = result.data as Entry["base"] | undefined;
+    const options = own.data as Record<string, unknown> | undefined;
+    this.#parts.push({ kind, definition, path, options, tag: base?.tag ?? alias, match: base && listOf(base.match) });
+    // Whatever else is wrong with the part: the plugin's own options are right, so they can be checked.
+    if (options) this.#check(definition, options, path);
+    // Rules of the whole schema (refinements), which `extend` leaves behind.
+    if (result.success && own.error) this.#findings(own.error, definition.options, shaped, path);
+    if (!base || !options || (common && !common.success)) return undefined;
+    return { definition, path, alias, base, options, common: common?.data };
   }
 
   #definition(kind: Kind, item: Record<string, unknown>, path: Path): AnyDefinition | undefined {
@@ -226,10 +239,9 @@ class Validation {
       this.#error(path, `its options could not be checked (a fault of ${definition.name}, not of the configuration)`);
       return;
     }
-    for (const { path: below, message } of found.errors ?? []) this.#error([...path, ...below], message);
-    for (const { path: below, message } of found.warnings ?? []) {
-      this.#warnings.push(this.#parsed.at([...path, ...below], message));
-    }
+    // What it misses may stand beyond a syntax error.
+    for (const { path: below, message } of found.errors ?? []) this.#report.error([...path, ...below], message, true);
+    for (const { path: below, message } of found.warnings ?? []) this.#report.warn([...path, ...below], message);
   }
 
   #context(key: string, path: Path = ["service"]) {
