@@ -54,7 +54,8 @@ export class Taker {
     this.#generation++;
     this.#rest = undefined;
     this.#gathering = undefined;
-    this.#fetching = undefined;
+    // A read under way goes on from the new place, and is done again: until then the reader stands too far.
+    if (this.#fetching) this.#fetching = place;
     this.#begin = place;
     this.#reader.seek(place);
   }
@@ -77,7 +78,9 @@ export class Taker {
         return;
       }
     } catch (error) {
-      this.seek(this.position);
+      const { position } = this;
+      this.#fetching = undefined;
+      this.seek(position);
       throw error;
     } finally {
       this.#taking = false;
@@ -132,8 +135,11 @@ export class Taker {
         this.#fetching = this.#reader.position;
         const next = this.#reader.next();
         const block = next instanceof Promise ? await next : next;
-        if (generation !== this.#generation) return false;
         this.#fetching = undefined;
+        if (generation !== this.#generation) {
+          this.#reader.seek(this.#begin);
+          return false;
+        }
         if (block === undefined) return false;
         this.#rest = { block, from: this.#begin.seq === block.seq ? this.#begin.index : 0 };
       }
