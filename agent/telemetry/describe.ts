@@ -170,7 +170,9 @@ function file(event: Of<"file">, level: LogLevel): Line {
   const message = `${event.path} ${FILE_WORDS[event.change]}${size}${why}`;
   // Each trouble with a file has its own line; a directory of a thousand good ones is one complaint about nothing.
   const key =
-    level === "warn" ? `file ${event.input} ${event.change} ${event.path}` : `file ${event.input} ${event.change}`;
+    level === "warn"
+      ? `file ${event.input} ${event.change} ${event.path}${shape(why)}`
+      : `file ${event.input} ${event.change}`;
   return { level, component: event.input, message, key };
 }
 
