@@ -37,6 +37,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
   const reader = await env.queue.openReader({
     alias,
     match: matches,
+    patterns: match,
     start: common.queue.start,
     onFull: common.queue.on_full,
     onDrop: (to: Place) => lane?.drop(to),

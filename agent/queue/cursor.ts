@@ -21,7 +21,7 @@ const MAGIC = 0x52535243;
 const SUFFIX = ".cursor";
 /** The most the lane's data may take, as JSON in bytes; the rest of the slot is the queue's. */
 export const MAX_CURSOR_DATA = 3584;
-/** Names of tags are kept for orphans; where they would take more, all tags are meant. */
+/** Tags are kept for orphans; where they would take more bytes, all tags are meant. */
 const MAX_TAGS = 200;
 
 export interface CursorRecord {
@@ -31,7 +31,7 @@ export interface CursorRecord {
   readonly durable: number;
   /** Matching records, and their bytes, of all time up to the cursor: tells what was lost if the log behind it is gone. */
   readonly passed: readonly [records: number, bytes: number];
-  /** Tags the output wants, as far as known; null: any. */
+  /** Tags the output wants, as patterns, or as far as known; null: any. */
   readonly tags: readonly string[] | null;
   readonly data: unknown;
 }

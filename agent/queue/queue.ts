@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
+import { tagMatcher } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { type Disk, errorCode, messageOf, realDisk } from "../state/disk.ts";
 import type { Reserve } from "../state/reserve.ts";
@@ -199,7 +200,7 @@ class DiskQueue implements Queue {
       ...place,
       durable: this.#log.durable,
       passed: [passed.records, passed.bytes],
-      tags: this.#log.tagNames.filter((_, tag) => wants(tag)),
+      tags: options.patterns ?? this.#log.tagNames.filter((_, tag) => wants(tag)),
       data: undefined,
     };
     for (;;) {
@@ -218,7 +219,8 @@ class DiskQueue implements Queue {
     const found: Orphan[] = [];
     for (const [alias, file] of this.#log.orphans) {
       const tags = file.record?.tags;
-      const wants = (tag: number) => tags?.includes(this.#log.tagNames[tag]!) ?? true;
+      const matches = tags ? tagMatcher(tags) : () => true;
+      const wants = (tag: number) => matches(this.#log.tagNames[tag]!);
       const passed = await this.#log.countTo(file.place, wants);
       const all = this.#log.countAll(wants);
       const records = all.records - passed.records;

@@ -275,7 +275,7 @@ export class Reader implements QueueReader, LogReader {
       ...place,
       durable: this.#log.durable,
       passed: [passed.records, passed.bytes] as const,
-      tags: this.#log.tagNames.filter((_, tag) => this.#wants(tag)),
+      tags: this.#options.patterns ?? this.#log.tagNames.filter((_, tag) => this.#wants(tag)),
       data,
     };
     await this.file.write(record, options.sync ?? false);

@@ -97,8 +97,10 @@ async function usable(shared: Shared, opened: readonly Opened[]): Promise<Usable
       await shared.disk.remove(one.path).catch(() => undefined);
       continue;
     }
-    const base = one.base ?? begin.base;
-    const about = { path: one.path, home: one.home, base, totals: begin.totals, time: begin.time, end: one.size };
+    // Not the header's base: without a snapshot the totals are those before the first block that is left, and what was lost before it is
+    // then missing at the end of the segment before.
+    const { base, totals, time } = begin;
+    const about = { path: one.path, home: one.home, base, totals, time, end: one.size };
     result.push({ segment: new Segment(shared, about), file: one.file });
   }
   result.forEach(({ segment }, i) => {

@@ -40,6 +40,8 @@ export interface ReaderOptions {
   /** Cursor name: the output's alias. */
   readonly alias: string;
   readonly match: (tag: string) => boolean;
+  /** `match` as patterns of tags, kept with the cursor: without them an orphan's backlog has only the tags its reader met. */
+  readonly patterns?: readonly string[];
   /** Where a reader without a cursor starts. */
   readonly start: "end" | "oldest";
   readonly onFull: "block" | "drop_oldest";
