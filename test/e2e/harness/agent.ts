@@ -20,8 +20,14 @@ export class AgentProcess {
   stderr = "";
   stdout = "";
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [LAUNCHER, ...args], {
+  /** `through`: a command that takes the agent's own as its last arguments and becomes it (`nice`, `setpriv`). */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    { through = [] }: { through?: readonly string[] } = {},
+  ) {
+    const [command, ...rest] = [...through, process.execPath, LAUNCHER, ...args];
+    this.#child = spawn(command!, rest, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, NODE_OPTIONS: "", ...env },
     });
@@ -63,14 +69,18 @@ export class AgentProcess {
   }
 
   /** Waits for a condition outside, as long as the agent runs. */
-  async until<T>(what: string, check: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  async until<T>(
+    what: string,
+    check: () => T | undefined | false | Promise<T | undefined | false>,
+    timeoutMs?: number,
+  ): Promise<T> {
     return until(
       what,
       () => {
         if (this.exit) throw new Error(`the agent ended (${JSON.stringify(this.exit)}) before ${what}\n${this.stderr}`);
         return check();
       },
-      { context: () => this.stderr.slice(-10_000) },
+      { context: () => this.stderr.slice(-10_000), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
     );
   }
 
