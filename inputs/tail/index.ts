@@ -22,8 +22,9 @@ export const tail = defineInput({
     "Emptying a file in place (`copytruncate`) loses what is written between the copy and the cut; prefer rotation by renaming. A file " +
     "of the same group, named as an older one, that begins with the same entry (with its time) and holds no more than its original is a " +
     "copy: the original is read; when that is emptied the copy goes on where it was, and what the agent had read before is not sent again. " +
-    "If the agent was restarted between the copy and the cut, and had read beyond the copy, it cannot tell, and the copy is sent as a file " +
-    "of its own. So is a copy in another group (`audit.log.bak`): leave it out with `exclude`.",
+    "How much of an emptied file was lost can only be told from the size that was seen last. A copy in another group (`audit.log.bak`), " +
+    "or of entries without a time, is a file of its own once it is unchanged for ten times `rotate_wait`: leave it out with `exclude`. So " +
+    "is a copy where two rotations followed each other unseen, or one came while the agent was down.",
   check: (options) => ({ errors: checkFileOptions(options) }),
   create: (options, context) => new FileInput(fileEngineOptions(options), context),
 });

@@ -94,7 +94,7 @@ export class Discovery {
 
   async #prepare(file: LogFile): Promise<void> {
     file.unopenable = undefined;
-    if (!this.#catalog.newcomers.has(file)) return;
+    if (!this.#catalog.newcomers.has(file) || file.head) return;
     try {
       if (!(await this.holder.open(file))) await file.refresh(this.#now());
       await this.#matcher.prepare(file);
@@ -113,11 +113,16 @@ export class Discovery {
 
   async #identifyOnce(): Promise<void> {
     const ordered = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
-    // First those that are where they were: a copy must not take the place of its original.
-    const newcomers = [
-      ...ordered.filter((file) => this.#wasHere(file)),
-      ...ordered.filter((file) => !this.#wasHere(file)),
-    ];
+    for (const file of ordered) file.head = undefined;
+    // First those that are where they were: a copy must not take the place of its original. What is new is taken in order.
+    await this.#identifyEach(
+      ordered.filter((file) => this.#wasHere(file)),
+      false,
+    );
+    await this.#identifyEach(ordered, true);
+  }
+
+  async #identifyEach(newcomers: readonly LogFile[], mayBeNew: boolean): Promise<void> {
     for (const [i, file] of newcomers.entries()) {
       // One after the other would take a start with ten thousand files many seconds.
       if (i % AT_ONCE === 0) await Promise.all(newcomers.slice(i, i + AT_ONCE).map((each) => this.#prepare(each)));
@@ -125,7 +130,10 @@ export class Discovery {
       if (this.#matcher.wantsListing) break;
       try {
         if (file.unopenable) throw file.unopenable;
-        if (!(await this.#matcher.identify(file, this.#catalog.firstStart && this.#looks === 0))) {
+        if (
+          !(await this.#matcher.identify(file, { initial: this.#catalog.firstStart && this.#looks === 0, mayBeNew }))
+        ) {
+          if (!mayBeNew) continue;
           if (this.#matcher.soon(file)) this.#schedule.expect(file, groupOf(file.path, this.#options.groupBy));
           else this.#schedule.remove(file);
           continue;

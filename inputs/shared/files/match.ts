@@ -38,7 +38,7 @@ export class Matcher {
    * Makes a prepared newcomer a known file, if it can be told yet which: before its first complete line it cannot. True when it is known
    * now. `initial`: found by the first look of the first start.
    */
-  async identify(file: LogFile, initial: boolean): Promise<boolean> {
+  async identify(file: LogFile, { initial, mayBeNew }: { initial: boolean; mayBeNew: boolean }): Promise<boolean> {
     const { emit, alias } = this.#context;
     const { head: found } = file;
     file.head = undefined;
@@ -57,6 +57,10 @@ export class Matcher {
       file.emptied = false;
       this.#catalog.adopt(file, match);
       return true;
+    }
+    if (!mayBeNew) {
+      file.head = found;
+      return false;
     }
     if (!file.relisted && this.#wasAnother(file)) {
       // It was exchanged, maybe after the directory was listed: a copy of what it was belongs before it.
