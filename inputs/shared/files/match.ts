@@ -186,7 +186,10 @@ export class Matcher {
     await other.refresh(now);
     if (!(await this.#isStill(other, memory))) return this.#afterCut(file, other, memory);
     const common = Math.min(file.size, other.size);
-    if ((await proofAt(file.source, common)) !== (await proofAt(other.source, common))) {
+    const mine = await proofAt(file.source, common);
+    // It was emptied itself, since its beginning was read.
+    if (mine === undefined) return "wait";
+    if (mine !== (await proofAt(other.source, common))) {
       // Different, or emptied in between.
       await other.refresh(now);
       return (await this.#isStill(other, memory)) ? "another" : this.#afterCut(file, other, memory);
