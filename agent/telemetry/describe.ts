@@ -99,8 +99,10 @@ export function describe(event: AgentEvent): Line {
     case "parse_error": {
       const at =
         event.path === undefined ? "" : ` (${event.path}${event.offset === undefined ? "" : ` at ${event.offset}`})`;
-      const message = `${records(event.records)} shipped as message with parse_error: ${event.reason}${at}`;
-      return { level, component: event.input, message, key: `parse ${event.input} ${shape(event.reason)}` };
+      // A line that is a brace and nothing more: where pretty-printed objects begin.
+      const hint = /^unexpected end at [12]$/.test(event.reason) ? "; pretty-printed JSON? set multiline: json" : "";
+      const message = `${records(event.records)} shipped as message with parse_error: ${event.reason}${at}${hint}`;
+      return { level, component: event.input, message, key: `parse ${event.input} ${shape(event.reason)}${hint}` };
     }
     case "line_cut": {
       const message = `a line of ${bytes(event.length)} is shipped cut (${event.path} at ${event.offset})`;

@@ -102,6 +102,18 @@ test("every event is one line, with its fields", () => {
   expect(written[10]).toMatchObject({ level: "warn", output: "es", attempt: 1, delayMs: 900 });
 });
 
+test("a line that is only a brace has a hint", () => {
+  const { telemetry, lines } = setUp();
+  for (const reason of ["unexpected end at 1", "unexpected end at 17", "not an object"]) {
+    telemetry.emit({ ...ONE_OF_EACH.parse_error, reason });
+  }
+  expect(lines().map(({ msg }) => String(msg).endsWith("; pretty-printed JSON? set multiline: json"))).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 test("what happens with every batch is not logged at info", () => {
   const { telemetry, lines } = setUp({ level: "info" });
   for (const is of ["read", "filtered", "delivered", "repeated", "created"] as const) telemetry.emit(ONE_OF_EACH[is]);
