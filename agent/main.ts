@@ -76,14 +76,15 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await quickstart(options.dir, { once: options.once === true }, context));
     });
 
-  const queue = program.command("queue").description("look into the disk queue");
+  const queue = program.command("queue").description("look into the disk queue, or give up a backlog");
   queue
     .command("inspect")
     .description("what waits for which output, and whether it is whole")
     .addOption(config())
-    .action(async (options: WithConfig) => {
+    .option("--json", "one JSON object")
+    .action(async (options: WithConfig & { json?: boolean }) => {
       const { inspectQueue } = await import("./commands/inspect.ts");
-      done(await inspectQueue(configOf(options, program), context));
+      done(await inspectQueue(configOf(options, program), { json: options.json === true }, context));
     });
   queue
     .command("drop")

@@ -167,8 +167,54 @@ describe("run", () => {
 
     const inspected = await cli("queue", "inspect", "--config", "p.yaml");
     expect(inspected.out).toMatch(/file +0 waiting/);
+    const { out } = await cli("queue", "inspect", "--json", "--config", "p.yaml");
+    expect(JSON.parse(out)).toEqual({
+      directory: join(dir, "data", "queue"),
+      bytes: expect.any(Number),
+      max_bytes: 1024 ** 3,
+      segments: expect.any(Number),
+      outputs: [{ alias: "file", records: 0, bytes: 0, orphan: false }],
+      damage: [],
+    });
     expect((await cli("queue", "drop", "file", "--config", "p.yaml")).code).toBe(2);
     expect(await cli("dead-letters", "list", "--config", "p.yaml")).toMatchObject({ code: 0, out: "" });
+  });
+
+  test("what waits for an output that was down since the very first start can be seen, and given up", async () => {
+    const down = (more: string) => `service: { data_dir: data, grace: 10ms }
+pipeline:
+  inputs: [{ name: tail, tag: audit.x, path: logs/*.jsonl }]
+  outputs:
+    - { name: elasticsearch, alias: es, match: 'audit.*', url: 'http://127.0.0.1:1'${more} }
+    - { name: file, path: archive/%Y.jsonl }
+`;
+    write("p.yaml", down(""));
+    logs(entry(1), entry(2), entry(3));
+    const agent = spawn(process.execPath, [LAUNCHER, "--config", "p.yaml"], { cwd: dir, env: environment() });
+    const ended = once(agent, "exit");
+    await expect.poll(() => existsSync(join(dir, "archive", "2026.jsonl")), { timeout: 15_000 }).toBe(true);
+    expect((await cli("queue", "inspect", "--config", "p.yaml")).out).toMatch(/es +3 waiting/);
+    agent.kill("SIGINT");
+    expect(await ended).toEqual([0, null]);
+    expect((await cli("queue", "inspect", "--config", "p.yaml")).out).toMatch(/es +3 waiting/);
+
+    write("p.yaml", down(", enabled: false"));
+    const { out } = await cli("queue", "inspect", "--config", "p.yaml");
+    expect(out).toMatch(/es +3 waiting .*orphan/);
+    expect((await cli("queue", "drop", "es", "--config", "p.yaml")).out).toMatch(
+      /^Gave up 3 entries \(.*\) .* es\.\n$/,
+    );
+    expect((await cli("queue", "inspect", "--config", "p.yaml")).out).not.toMatch(/^ +es/m);
+  });
+
+  test("the ledger is the last thing said, after what the log held back", async () => {
+    write("p.yaml", PIPELINE);
+    logs(entry(1));
+    for (const name of "bcdefgh") writeFileSync(join(dir, "logs", `${name}.jsonl`), `${entry(2)}\n`);
+    const { err } = await cli("run", "--once", "--config", "p.yaml");
+    const lines = err.trimEnd().split("\n");
+    expect(lines.some((line) => line.includes("like this held back"))).toBe(true);
+    expect(lines.at(-1)).toContain("file: read 8 + created 0 = ");
   });
 
   test("until SIGINT, then in good order", async () => {

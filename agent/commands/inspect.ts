@@ -6,7 +6,12 @@ import type { Inspected, InspectedBlock, InspectedCursor } from "../queue/inspec
 import { bytes, type CommandContext, EXIT, load, messageOf, table } from "./context.ts";
 import { keysOf } from "./keys.ts";
 
-export async function inspectQueue(file: string, context: CommandContext): Promise<number> {
+export interface InspectFlags {
+  /** One JSON object instead of a table. */
+  readonly json: boolean;
+}
+
+export async function inspectQueue(file: string, flags: InspectFlags, context: CommandContext): Promise<number> {
   const loaded = await load(file, context);
   if (loaded === undefined) return EXIT.usage;
   const { config } = loaded;
@@ -22,48 +27,66 @@ export async function inspectQueue(file: string, context: CommandContext): Promi
   try {
     const { inspectQueue: inspect } = await import("../queue/inspect.ts");
     const inspected = await inspect({ dir, ...keysOf(config.service) });
-    context.out(report(dir, inspected, config));
-    return inspected.segments.some(damaged) || inspected.damaged.length > 0 ? EXIT.failed : EXIT.fine;
+    const state = stateOf(dir, inspected, config);
+    context.out(flags.json ? `${JSON.stringify(state)}\n` : report(state));
+    return state.damage.length > 0 ? EXIT.failed : EXIT.fine;
   } catch (error) {
     context.err(`${messageOf(error)}\n`);
     return EXIT.usage;
   }
 }
 
-function report(dir: string, { segments, cursors, damaged: aside }: Inspected, config: ResolvedConfig): string {
-  const used = segments.reduce((sum, segment) => sum + segment.size, 0);
+/** What `--json` prints: names and units are part of the command's promise. */
+interface QueueState {
+  readonly directory: string;
+  /** On disk. */
+  readonly bytes: number;
+  readonly max_bytes: number;
+  readonly segments: number;
+  readonly outputs: readonly Waiting[];
+  /** Sentences; empty where all is whole. */
+  readonly damage: readonly string[];
+}
+
+interface Waiting {
+  readonly alias: string;
+  /** Entries that wait, and their bytes; null where the output's place is damaged: it starts again at the oldest entry. */
+  readonly records: number | null;
+  readonly bytes: number | null;
+  /** No enabled output has this alias. */
+  readonly orphan: boolean;
+}
+
+function stateOf(directory: string, inspected: Inspected, config: ResolvedConfig): QueueState {
+  const { segments, cursors, damaged } = inspected;
   const blocks = segments.flatMap((segment) => segment.blocks);
-  const noun = segments.length === 1 ? "segment" : "segments";
-  const head = `Queue ${dir}: ${bytes(used)} of ${bytes(config.service.queue.max_bytes)}, ${segments.length} ${noun}\n`;
-  const places =
-    cursors.length === 0
-      ? "No output has a place in it yet.\n"
-      : table(cursors.map((cursor) => waiting(cursor, blocks, config)));
-  const problems: string[] = [];
+  const damage: string[] = [];
   for (const { path, problem, gaps, headerIntact } of segments) {
-    if (problem !== undefined) problems.push(`${path}: ${problem}`);
-    else if (!headerIntact) problems.push(`${path}: its header is damaged; what follows is whole`);
-    for (const gap of gaps) if (gap.ours) problems.push(`${path}: bytes ${gap.from} to ${gap.to}: ${gap.reason}`);
+    if (problem !== undefined) damage.push(`${path}: ${problem}`);
+    else if (!headerIntact) damage.push(`${path}: its header is damaged; what follows is whole`);
+    for (const gap of gaps) if (gap.ours) damage.push(`${path}: bytes ${gap.from} to ${gap.to}: ${gap.reason}`);
   }
-  for (const name of aside) problems.push(`${join(dir, "damaged", name)}: set aside`);
-  const state = problems.length === 0 ? "No damage.\n" : `Damaged:\n${table(problems.map((problem) => [problem]))}`;
-  return head + places + state;
+  for (const name of damaged) damage.push(`${join(directory, "damaged", name)}: set aside`);
+  return {
+    directory,
+    bytes: segments.reduce((sum, segment) => sum + segment.size, 0),
+    max_bytes: config.service.queue.max_bytes,
+    segments: segments.length,
+    outputs: cursors.map((cursor) => waiting(cursor, blocks, config)),
+    damage,
+  };
 }
 
-function damaged(segment: Inspected["segments"][number]): boolean {
-  return segment.problem !== undefined || !segment.headerIntact || segment.gaps.some((gap) => gap.ours);
-}
-
-/** A line per place in the queue: alias, records, bytes, and whose it is where no output has that alias. */
 function waiting(
   { alias, record }: InspectedCursor,
   blocks: readonly InspectedBlock[],
   config: ResolvedConfig,
-): string[] {
-  if (!record) return [alias, "its place is damaged: it starts again at the oldest entry"];
+): Waiting {
   const output = config.outputs.find((one) => one.alias === alias);
-  const tags = record.tags;
-  const matches = output ? tagMatcher(output.match) : (tag: string) => tags === null || tags.includes(tag);
+  const orphan = output === undefined;
+  if (!record) return { alias, records: null, bytes: null, orphan };
+  // Beside the place stand the tags it is about, as patterns.
+  const matches = output ? tagMatcher(output.match) : record.tags ? tagMatcher(record.tags) : () => true;
   let records = 0;
   let size = 0;
   for (const block of blocks) {
@@ -72,6 +95,20 @@ function waiting(
     records += block.records - settled;
     size += Math.round((block.bytes * (block.records - settled)) / block.records);
   }
-  const orphan = output ? "" : "orphan: no enabled output has this alias";
-  return [alias, `${records.toLocaleString("en-US")} waiting`, bytes(size), orphan];
+  return { alias, records, bytes: size, orphan };
+}
+
+function report({ directory, bytes: used, max_bytes, segments, outputs, damage }: QueueState): string {
+  const noun = segments === 1 ? "segment" : "segments";
+  const head = `Queue ${directory}: ${bytes(used)} of ${bytes(max_bytes)}, ${segments} ${noun}\n`;
+  const places = outputs.length === 0 ? "No output has a place in it yet.\n" : table(outputs.map(row));
+  const state = damage.length === 0 ? "No damage.\n" : `Damaged:\n${table(damage.map((problem) => [problem]))}`;
+  return head + places + state;
+}
+
+/** Alias, records, bytes, and whose it is where no output has that alias. */
+function row({ alias, records, bytes: size, orphan }: Waiting): string[] {
+  if (records === null || size === null) return [alias, "its place is damaged: it starts again at the oldest entry"];
+  const whose = orphan ? "orphan: no enabled output has this alias" : "";
+  return [alias, `${records.toLocaleString("en-US")} waiting`, bytes(size), whose];
 }

@@ -73,6 +73,8 @@ export async function runPipeline(
       emit({ is: "notice", level: "error", component: "agent", message: `stopping: ${messageOf(error)}` });
     }
     failed ||= pipeline.failed;
+    // What the log held back comes before the ledger, which is the last thing said.
+    await telemetry.close();
     await tellLedger(pipeline.status().outputs, plain, quiet ? undefined : say, context);
     return failed ? EXIT.failed : EXIT.fine;
   } catch (error) {
