@@ -110,7 +110,9 @@ describe("files", () => {
     }
     expect(meets(TAIL, "path: /var/log/app/archive/out.jsonl")).toEqual([]);
     expect(meets("tail, path: /srv/a.log.*", "path: /srv/a.log")).toEqual([]);
-    expect(meets(`${TAIL}, exclude: /var/log/app/out*`, "path: /var/log/app/out-%Y.jsonl")).toEqual([]);
+    for (const exclude of ["/var/log/app/out*", "out-*", "out-2026.jsonl"]) {
+      expect(meets(`${TAIL}, exclude: '${exclude}'`, "path: /var/log/app/out-%Y.jsonl")).toEqual([]);
+    }
   });
 
   test("an input that leaves out everything it names", () => {
@@ -118,6 +120,7 @@ describe("files", () => {
     const nothing = "warning 4 inputs[0].exclude: leaves out everything that path names";
     expect(input("path: /a/b.log, exclude: '/a/*'")).toEqual([nothing]);
     expect(input("path: [/a/b.log, /c], exclude: ['/a/*', /c]")).toEqual([nothing]);
+    expect(input("path: /a/b.log, exclude: '*.log'")).toEqual([nothing]);
     expect(input("path: [/a/b.log, /c], exclude: '/a/*'")).toEqual([]);
     expect(input(`path: /a/b.log, exclude: '/${"a".repeat(70_000)}*'`)).toEqual([]);
   });

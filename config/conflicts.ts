@@ -1,4 +1,5 @@
 /** What enabled parts would do to each other, or to a secret: found before anything is read. */
+import { basename } from "node:path";
 import picomatch from "picomatch";
 import { tagMatcher } from "../agent/api/config.ts";
 import { Secret } from "../agent/api/options.ts";
@@ -101,17 +102,18 @@ function listOf(value: unknown): string[] {
   return [value].flat().filter((one) => typeof one === "string");
 }
 
-/** As inputs do it: paths or globs, dots like any other character. */
+/** As inputs do it: paths or globs, dots like any other character; without a slash it is the name, wherever the file is. */
 function pathMatcher(patterns: unknown): (path: string) => boolean {
   const list = listOf(patterns);
   const globs = list.filter((pattern) => picomatch.scan(pattern).isGlob).flatMap(compiled);
-  return (path) => list.includes(path) || globs.some((matches) => matches(path));
+  return (path) => list.includes(path) || list.includes(basename(path)) || globs.some((matches) => matches(path));
 }
 
 /** A glob the library refuses (above 64 KiB, say) is refused by its input too, with a better message. */
 function compiled(glob: string): ((path: string) => boolean)[] {
   try {
-    return [picomatch(glob, { dot: true })];
+    const matches = picomatch(glob, { dot: true });
+    return [glob.includes("/") ? matches : (path) => matches(basename(path))];
   } catch {
     return [];
   }
