@@ -3,13 +3,14 @@ import { realpathSync } from "node:fs";
 import { type Position, RecordBatch, type Source } from "../../../agent/api/batch.ts";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Input } from "../../../agent/api/input.ts";
-import { createFramer, type Framed } from "../parse/framer.ts";
+import { createFramer } from "../parse/framer.ts";
 import { Catalog } from "./catalog.ts";
 import { Discovery } from "./discovery.ts";
 import { expandHome, Finder } from "./find.ts";
 import { Holder, MovedError } from "./holder.ts";
 import type { LogFile, Step } from "./log-file.ts";
 import { Matcher } from "./match.ts";
+import { Notices } from "./notices.ts";
 import { Observer } from "./observer.ts";
 import type { FileOptions } from "./options.ts";
 import { type Memory, STARTED_KEY, save } from "./position.ts";
@@ -39,6 +40,7 @@ export class FileInput implements Input {
   readonly #discovery: Discovery;
   readonly #matcher: Matcher;
   readonly #observer: Observer;
+  readonly #notices: Notices;
   #mode: Mode;
   #swept = false;
   #closed = false;
@@ -49,6 +51,7 @@ export class FileInput implements Input {
   constructor(given: FileOptions, context: InputContext, system: System = nodeSystem) {
     const options = { ...given, allowedRoots: given.allowedRoots.map(realRoot) };
     this.#context = context;
+    this.#notices = new Notices(context);
     this.#options = options;
     this.#mode = context.once ? "once" : "run";
     this.#catalog = new Catalog(context, options);
@@ -178,13 +181,13 @@ export class FileInput implements Input {
       await this.#broke(file, step.reason);
       return undefined;
     }
-    if (file.compressed && file.damage !== undefined) this.#sayDamage(file);
+    if (file.compressed && file.damage !== undefined) this.#notices.damaged(file);
     if (step.is === "end" || !file.memory) {
       if (this.#discovery.holder.over && !file.deleted && !file.strayed && file.unread === 0) file.close();
       return undefined;
     }
     file.holdingSince = undefined;
-    if (file.finished && step.framed.count > 0) this.#sayLate(file);
+    if (file.finished && step.framed.count > 0) this.#notices.late(file);
     return this.#batch(file, file.memory, step);
   }
 
@@ -220,7 +223,7 @@ export class FileInput implements Input {
     memory.size = file.size;
     memory.mtime = file.mtime;
     this.#catalog.changed(memory);
-    if (!before) this.#say(file, "finished");
+    if (!before) this.#notices.say(file, "finished");
     // What was not flushed waits for its newline.
     if (!flush) return;
     this.#schedule.remove(file);
@@ -239,7 +242,7 @@ export class FileInput implements Input {
       file.consumed = memory.offset;
       return undefined;
     }
-    this.#sayCuts(file, framed);
+    this.#notices.cut(file, framed);
     this.#given = file;
     // For one file at a time only, or memory would grow with the number of files.
     if (this.#schedule.single) file.readAhead(this.#options.chunkBytes);
@@ -300,35 +303,5 @@ export class FileInput implements Input {
     this.#catalog.drop(file);
     // Any other fault is looked into again by the next rescan.
     if (error instanceof MovedError) this.#observer.lookSoon();
-  }
-
-  #sayLate(file: LogFile): void {
-    if (file.lateSaid) return;
-    file.lateSaid = true;
-    this.#say(file, "late", "written to after it was finished");
-  }
-
-  #sayDamage(file: LogFile): void {
-    if (file.damageSaid) return;
-    file.damageSaid = true;
-    this.#say(file, "ended_early", `the compressed data is damaged or cut: ${file.damage}`);
-  }
-
-  #sayCuts(file: LogFile, framed: Framed): void {
-    if (!framed.cuts) return;
-    for (const [index, { length }] of framed.cuts) {
-      this.#context.emit({
-        is: "line_cut",
-        input: this.#context.alias,
-        path: file.path,
-        offset: framed.offsets[index]!,
-        length,
-      });
-    }
-  }
-
-  #say(file: LogFile, change: "finished" | "late" | "ended_early", reason?: string): void {
-    const { alias, emit } = this.#context;
-    emit({ is: "file", input: alias, path: file.path, change, ...(reason === undefined ? {} : { reason }) });
   }
 }

@@ -4,15 +4,16 @@ import { Bench, line, lines } from "./harness.ts";
 import { sourceId } from "./identity.ts";
 import { save } from "./position.ts";
 
-const FILES = 100_000;
+const FILES = Number(process.env.FILES ?? 100_000);
 
 /** A position as an earlier run would have left it: read to its end. */
 function finished(path: string, i: number): { key: string; value: string } {
-  const { dev, ino, size, mtimeMs } = statSync(path);
+  const { dev, ino, size: bytes, mtimeNs } = statSync(path, { bigint: true });
+  const size = Number(bytes);
   const fingerprint = i.toString(16).padStart(64, "0");
   const group = path.replace(/-\d+/, "");
   const source = { id: sourceId("node", fingerprint, 0), input: "in", group };
-  const mtime = Math.floor(mtimeMs * 1000) / 1000;
+  const mtime = Number(mtimeNs / 1000n) / 1000;
   const rest = { fingerprint, generation: 0, offset: size, proof: "", size, mtime, first: i, group };
   const state = { finished: true, skipped: false, gone: undefined, file: undefined, marks: [], missed: 0 };
   const { key, value } = save({ path, inode: `${dev}:${ino}`, ...rest, ...state, source });

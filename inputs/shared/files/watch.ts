@@ -65,7 +65,14 @@ export class Watcher {
       else for (const path of this.#named(join(directory, name))) handlers.changed(path);
     });
     this.#watcher.once("ready", () => this.#ready.resolve());
-    this.#watcher.on("addDir", () => handlers.anything());
+    this.#watcher.on("addDir", (path) => {
+      // One that was not there when the watch began is only seen to come: chokidar has to be told again to look into it.
+      if (this.#names.some(({ real }) => real === path)) {
+        this.#watcher.unwatch(path);
+        this.#watcher.add(path);
+      }
+      handlers.anything();
+    });
     this.#watcher.on("unlinkDir", () => handlers.anything());
     this.#watcher.on("error", (error) => handlers.failed(error as Error));
   }
