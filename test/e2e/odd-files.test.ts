@@ -166,3 +166,15 @@ test("copytruncate with the same header line: the copy is not sent again, what f
   expect(elasticsearch).toMatchObject({ read: 54, delivered: 54, lost: 0, queued: 0 });
   expect(toldOf(agent, path).join()).toMatch(/truncated/);
 });
+
+test("a folder made after the start: its files are noticed at once, not only by a rescan", async () => {
+  const scene = await Scene.start();
+  const agent = AgentProcess.run(await scene.configure());
+  await agent.logged(/reads tail and writes to/);
+  // Rescans are ten seconds apart: three files in a row cannot all be found by one.
+  for (let i = 0; i < 3; i++) {
+    await scene.append(`logs/${i}.jsonl`, 5);
+    await scene.allArrive(agent, 6000);
+  }
+  expect(await stopOf(agent)).toMatchObject({ elasticsearch: { read: 15, delivered: 15, lost: 0, queued: 0 } });
+});
