@@ -6,6 +6,8 @@ import type { Reserve } from "../state/reserve.ts";
 import { pause } from "./pause.ts";
 
 const RETRY_MS = 500;
+/** A disk that takes so long for one call is worth a line: everything waits for it, and nothing else would say why. */
+const SLOW_MS = 5_000;
 
 export interface DiskWaitOptions {
   readonly reserve?: Pick<Reserve, "release" | "restore"> | undefined;
@@ -44,6 +46,25 @@ export class Diskwait {
       if (await this.#options.reserve.release().catch(() => false)) return;
     }
     if (how.wait) await pause(this.#options.retryMs ?? RETRY_MS, this.#closing.signal);
+  }
+
+  /** Says so once where `what` takes very long, and again when it is over. */
+  watch(what: string, path: string): { end(): void } {
+    const { clock, emit } = this.#options;
+    const from = clock.monotonic();
+    const say = (message: string) => emit({ is: "notice", level: "warn", component: "queue", message });
+    const timer = setTimeout(
+      () => say(`the disk is slow: ${what} in ${path} has taken ${SLOW_MS / 1000} s so far`),
+      SLOW_MS,
+    );
+    timer.unref();
+    return {
+      end() {
+        clearTimeout(timer);
+        const ms = Math.round(clock.monotonic() - from);
+        if (ms >= SLOW_MS) say(`the disk was slow: ${what} in ${path} took ${ms} ms`);
+      },
+    };
   }
 
   /** A write went well. */

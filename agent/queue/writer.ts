@@ -181,11 +181,14 @@ export class Writer {
 
   async #syncOnce(): Promise<void> {
     const upTo = this.#log.next - 1;
+    const slow = this.#diskWait.watch("an fsync", this.#options.directory);
     try {
       await this.#active!.file.datasync();
     } catch (error) {
       this.#suspect = error instanceof Error ? error : new Error(messageOf(error));
       return;
+    } finally {
+      slow.end();
     }
     this.#advance(upTo);
   }
