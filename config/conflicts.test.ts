@@ -139,6 +139,12 @@ test("a secret sent in the clear", () => {
   expect(to("http://elastic.example.org:9200", "compression: gzip")).toEqual([]);
 });
 
+test("common options that an output has no use for", () => {
+  expect(said(pipeline(["stdin"], ["file, path: /a, batch: { records: 5 }", "stdout, batch: { records: 5 }"]))).toEqual(
+    ["warning 6 outputs[0].batch: has no effect on this output, which decides itself how much goes into a write"],
+  );
+});
+
 test("tags are named once", () => {
   const inputs = [`${TAIL}, tag: app.x`, `tail, path: /b, tag: app.x`, "stdin, tag: zzz"];
   expect(said(pipeline(inputs, ["stdout", "stdout, match: none"]))).toEqual([

@@ -183,6 +183,14 @@ class Validation {
     const result = whole.safeParse(shaped);
     if (!result.success) this.#findings(result.error, whole, shaped, path);
     if (!enabled) return undefined;
+    if ("assemble" in definition) {
+      for (const key of ["batch", "concurrency"].filter((one) => given[one] !== undefined)) {
+        this.#report.warn(
+          [...path, key],
+          "has no effect on this output, which decides itself how much goes into a write",
+        );
+      }
+    }
     const own = definition.options.safeParse(pick(shaped, definition.options.shape));
     const common = kind === "output" ? outputOptions.safeParse(shaped) : undefined;
     const base = result.data as Entry["base"] | undefined;

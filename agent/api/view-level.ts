@@ -16,6 +16,11 @@ const ALIASES: ReadonlyMap<string, Level> = new Map<string, Level>([
   ),
 ]);
 
+/** Every word for a level, its own name first. */
+export function levelWords(level: Level): string[] {
+  return [...ALIASES].filter(([, named]) => named === level).map(([word]) => word);
+}
+
 /** Level of a word, in any case; none where it names no level. */
 export function levelOf(word: string): Level {
   return ALIASES.get(word.trim().toLowerCase()) ?? Level.none;

@@ -8,7 +8,7 @@ import { type FieldReader, type RecordBatch, SpanFlag, type Spans } from "./batc
 import { Level, levelOf, levelOfNames, levelOfNumber } from "./view-level.ts";
 import { EntryTime, parseEpoch, parseTime, TimeKind } from "./view-time.ts";
 
-export { Level, levelNames, levelOf } from "./view-level.ts";
+export { Level, levelNames, levelOf, levelWords } from "./view-level.ts";
 export { EntryTime, TimeKind } from "./view-time.ts";
 
 const EVENT = ["event", "what", "event_type", "resource_type", "action"] as const;

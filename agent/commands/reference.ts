@@ -5,6 +5,8 @@ import { baseOf, type Kind } from "../../config/entries.ts";
 import { outputOptions, serviceOptions } from "../api/config.ts";
 import { SIZE_RULE } from "../api/options.ts";
 import type { Guarantee, Registries } from "../api/plugin.ts";
+import { DEFAULT_LINGER, DEFAULT_TIMEOUT } from "../pipeline/make-lane.ts";
+import { bytes } from "./context.ts";
 import { type OptionRow, optionRows } from "./option-rows.ts";
 
 type Definition = Registries[keyof Registries][number];
@@ -60,7 +62,10 @@ Unknown options are errors. All problems of a file are reported at once, each wi
 - **Sizes.** \`512\`, \`64k\`, \`50M\`, \`1GiB\`: ${SIZE_RULE}
 - **Durations** have a unit: \`500ms\`, \`30s\`, \`10m\`, \`24h\`, \`7d\`, \`1m30s\`.
 - **Tags.** Every input puts a \`tag\` on what it reads; filters and outputs take what their \`match\` fits, where \`*\` stands for any run of characters.
-- **Aliases.** Two parts of one kind need different aliases. An output's place in the queue belongs to its alias: under a new one it starts anew.
+- **Aliases.** Each part has one: the name by which logs, metrics and the queue know it. Without \`alias\` it is the plugin's name, for further parts
+  of that plugin name-2, name-3 and so on, in the order of the file; a part that is off counts too, so switching one off renames no other. Two parts of
+  one kind cannot have the same alias, whatever its case. An output's place in the queue belongs to its alias: under a new one it starts anew, and what
+  waits under the old one is an orphan. So give outputs an alias of their own before there are two of a plugin.
 
 ## service
 
@@ -102,6 +107,7 @@ function plugin(kind: Kind, definition: Definition): string {
     ...(definition.kind === "filter" && definition.drops ? ["It may drop entries, and counts what it drops.\n"] : []),
     `\`\`\`yaml\n${yaml}\`\`\`\n`,
     options(definition.options.shape),
+    ...(definition.kind === "output" ? [`${pace(definition)}\n`] : []),
     ...(notes === undefined ? [] : [`${notes.trim()}\n`]),
   ].join("\n");
 }
@@ -115,6 +121,25 @@ const GUARANTEES: Readonly<Record<Guarantee, string>> = {
 function guarantee(definition: Registries["outputs"][number]): string {
   const parsed = definition.options.safeParse(definition.example);
   return parsed.success ? GUARANTEES[definition.guarantee(parsed.data)] : "depends on its options";
+}
+
+/** What the common options are for this output where the configuration says nothing. */
+function pace(definition: Registries["outputs"][number]): string {
+  const { limits, defaults } = definition;
+  const timeout = defaults?.timeout ?? DEFAULT_TIMEOUT;
+  if ("assemble" in definition) {
+    const parsed = definition.options.safeParse(definition.example);
+    const { bytes: size, ageMs } = definition.assemble(parsed.data ?? {});
+    return (
+      `Defaults: a write holds what came within ${ageMs} ms, at most ${bytes(size)}, one write at a time; \`batch\` and \`concurrency\` have no ` +
+      `effect here. \`timeout\` is ${timeout}.`
+    );
+  }
+  const size = Math.min(limits.bytes, outputOptions.parse({}).batch.bytes ?? limits.bytes);
+  return (
+    `Defaults: \`batch.records\` ${limits.records} and \`batch.bytes\` ${bytes(size)} (at most ${bytes(limits.bytes)}; a larger value is taken as that), ` +
+    `\`batch.linger\` ${defaults?.linger ?? DEFAULT_LINGER}, \`concurrency\` ${defaults?.concurrency ?? 1}, \`timeout\` ${timeout}.`
+  );
 }
 
 function options(shape: Readonly<Record<string, z.ZodType>>): string {

@@ -24,8 +24,8 @@ export interface LaneEnvironment {
   readonly emit: Emit;
 }
 
-const DEFAULT_LINGER = "100ms";
-const DEFAULT_TIMEOUT = "30s";
+export const DEFAULT_LINGER = "100ms";
+export const DEFAULT_TIMEOUT = "30s";
 
 /** Opens an output's cursor and puts the lane around the output. */
 export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Promise<Lane> {

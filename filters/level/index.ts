@@ -1,9 +1,15 @@
 import { z } from "zod";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import { defineFilter } from "../../agent/api/plugin.ts";
-import { Level, levelNames, levelOf, View, viewFields } from "../../agent/api/view.ts";
+import { Level, levelNames, levelOf, levelWords, View, viewFields } from "../../agent/api/view.ts";
 import { Keeper } from "../shared/keep.ts";
 
+const WORDS = levelNames
+  .map((name) => {
+    const others = levelWords(levelOf(name)).filter((word) => word !== name);
+    return `\`${name}\` (also ${others.map((word) => `\`${word}\``).join(", ")})`;
+  })
+  .join("; ");
 const MESSAGE = `must be one of ${levelNames.join(", ")} (or an alias such as warn, err, critical)`;
 
 export const level = defineFilter({
@@ -14,7 +20,7 @@ export const level = defineFilter({
       .string()
       .refine((word) => levelOf(word) !== Level.none, MESSAGE)
       .meta({
-        doc: "The lowest level that passes: debug, info, warning or error, or a usual alias.",
+        doc: "The lowest level that passes: debug, info, warning or error, or a word that means one of them (below).",
         example: "warning",
       }),
     missing: z.enum(["derive", "pass", "drop"]).default("derive").meta({
@@ -25,7 +31,9 @@ export const level = defineFilter({
   notes:
     "Where no level is written it is derived: `error` for names ending in `.fail`, `.error`, `_failed`; `warning` for failed outcomes, for " +
     "logins, logouts, deletions, kills, stops, changes of tokens, keys and policies, and denials; else `info`. " +
-    "From lines that are no JSON object nothing can be derived: they pass unless `missing` is `drop`.",
+    "From lines that are no JSON object nothing can be derived: they pass unless `missing` is `drop`.\n\n" +
+    `Words for the levels, in \`min\` and in entries, in any case: ${WORDS}. Of numbers in entries, 0 to 7 are syslog severities, from 10 on ` +
+    "they are those of pino and bunyan.",
   drops: true,
   fields: () => viewFields.level,
   create(options, context) {

@@ -10,7 +10,8 @@ export const stdin = defineInput({
   example: { parser: "json" },
   notes:
     "One input of a pipeline can read standard input. A pipe cannot be read twice: of what was read, a crash loses what " +
-    "the queue had not yet made durable (less than a second). An unfinished last line is delivered when the input ends.",
+    "the queue had not yet made durable (less than a second). An unfinished last line is delivered when the input ends. " +
+    "Lines of white space alone are skipped and not counted.",
   check: (options) => ({ errors: checkFraming(options) }),
   create: (options, context) => {
     const { facility, severity } = options;

@@ -15,6 +15,8 @@ export const tail = defineInput({
   }),
   example: { path: "/var/log/app/audit-*.jsonl" },
   notes:
+    "Files whose name ends in `.gz` are read decompressed; no other compression is known (leave such files out with `exclude`). Lines " +
+    "of white space alone are skipped and not counted.\n\n" +
     "Files of one group are read one after the other: by modification time, in doubt by the first entry's own time, then by name. Only " +
     "the newest is live; another is finished at its end once it is unchanged for `rotate_wait`. A file is known by its first line, its " +
     "inode and the bytes before the saved position: renamed, copied or compressed it goes on where it was; another file in its place " +
