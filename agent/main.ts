@@ -34,7 +34,7 @@ async function registries(): Promise<Registries> {
 
 function commandLine(context: CommandContext, done: (code: number) => void): Command {
   const program = new Command("audit-agent")
-    .description("Ships audit logs, whole and in order, and can show afterwards that nothing is missing.")
+    .description("Ships audit logs crash-safely: nothing lost, nothing twice, every byte as written.")
     .version(about.version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .exitOverride()
