@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -38,6 +38,17 @@ async function holder(): Promise<{ pid: number; kill: () => Promise<void> }> {
 }
 
 describe("data directory", () => {
+  it("is not made of a directory that holds others' files, nor of a link", async () => {
+    await writeFile(join(base, "precious.txt"), "");
+    const mode = (await stat(base)).mode;
+    await expect(openDataDir(base, options)).rejects.toThrow(
+      /not the agent's and not empty \(it holds precious\.txt\)/,
+    );
+    expect((await stat(base)).mode).toBe(mode);
+    await symlink(base, join(base, "link"));
+    await expect(openDataDir(join(base, "link"), options)).rejects.toThrow("is a symbolic link");
+  });
+
   it("is made private, with an id and a node name that stay", async () => {
     const first = await openDataDir(dir, options);
     expect(first.id).toMatch(/^[0-9a-f]{32}$/);

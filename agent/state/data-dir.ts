@@ -6,10 +6,10 @@ import { join, resolve } from "node:path";
 import type { Clock } from "../api/clock.ts";
 import type { Emit } from "../api/events.ts";
 import { type Disk, messageOf, readSmall, realDisk, writeSmall } from "./disk.ts";
-import { lockDirectory } from "./lock.ts";
+import { DataDirBusyError, lockDirectory } from "./lock.ts";
 import { openReserve, type Reserve } from "./reserve.ts";
 
-export { DataDirBusyError } from "./lock.ts";
+export { DataDirBusyError };
 
 /** The directory cannot be used as it is; the message says what to do. */
 export class DataDirError extends Error {
@@ -50,7 +50,10 @@ export async function openDataDir(path: string, options: DataDirOptions): Promis
   const disk = options.disk ?? realDisk;
   const directory = resolve(path);
   await prepare(disk, directory, options.emit);
-  const lock = await lockDirectory(disk, directory);
+  const lock = await lockDirectory(disk, directory).catch((error: unknown) => {
+    if (error instanceof DataDirBusyError) throw error;
+    throw new DataDirError(`cannot lock the data directory ${directory}: ${messageOf(error)}`);
+  });
   await chmod(join(directory, "lock"), 0o600).catch(() => undefined);
   try {
     const identity = await loadIdentity(disk, directory, options);
@@ -81,7 +84,11 @@ async function prepare(disk: Disk, directory: string, emit: Emit): Promise<void>
     throw new DataDirError(`cannot make the data directory ${directory}: ${messageOf(error)}`);
   }
   const stat = await lstat(directory);
+  if (stat.isSymbolicLink()) {
+    throw new DataDirError(`data directory ${directory} is a symbolic link: name the directory it leads to`);
+  }
   if (!stat.isDirectory()) throw new DataDirError(`data directory ${directory} is not a directory`);
+  await refuseForeign(disk, directory);
   const user = process.getuid?.();
   if (user !== undefined && stat.uid !== user && user !== 0) {
     throw new DataDirError(`data directory ${directory} belongs to user ${stat.uid}, the agent runs as ${user}`);
@@ -97,6 +104,20 @@ async function prepare(disk: Disk, directory: string, emit: Emit): Promise<void>
     }
     emit(notice("warn", `data directory ${directory} is open to its group or others: ${messageOf(error)}`));
   }
+}
+
+/** What a start that was killed at once can leave beside what is there anyway. */
+const HARMLESS = new Set(["lost+found", "lock", "lock-journal", "owner.json", "reserve", "queue", "dead-letters"]);
+
+/** A directory of others' files must not be made private, nor filled: `data_dir: /tmp` is a mistake. */
+async function refuseForeign(disk: Disk, directory: string): Promise<void> {
+  const names = await disk.list(directory);
+  if (names.includes("identity.json")) return;
+  const foreign = names.find((name) => !HARMLESS.has(name) && !/^(identity|owner)\.json/.test(name));
+  if (foreign === undefined) return;
+  throw new DataDirError(
+    `data directory ${directory} is not the agent's and not empty (it holds ${foreign}): name an empty or a new one`,
+  );
 }
 
 async function loadIdentity(disk: Disk, directory: string, options: DataDirOptions): Promise<Identity> {
