@@ -234,7 +234,11 @@ export class Discovery {
   }
 
   #met(path: string, stat: FileStat | undefined, arrivals: Arrival[]): void {
-    if (!stat) return;
+    if (!stat) {
+      // A name that is no UTF-8 is listed with U+FFFD in it, and no file has that name.
+      if (path.includes("\ufffd")) this.holder.refuse(path, "its name is not valid UTF-8: rename it");
+      return;
+    }
     if (stat.other) {
       // A directory that matches is searched if the pattern goes deeper; it is no file that was refused.
       if (stat.other !== "a directory" || !this.#finder.mayHold(path)) {

@@ -30,6 +30,17 @@ test("a FIFO, a socket, a link and a directory named like a log are refused, eac
   expect(bench.texts).toEqual(range(0, 3));
 });
 
+test("a file whose name is not UTF-8 is refused by name, not passed over in silence", async () => {
+  const name = Buffer.concat([Buffer.from(`${bench.path("bad")}`), Buffer.from([0xff]), Buffer.from(".log")]);
+  writeFileSync(name, lines(0, 1));
+  writeFileSync(bench.path("good.log"), lines(1, 2));
+  bench.start();
+  await bench.untilCount(1);
+  await bench.untilChange("refused", "bad\ufffd.log");
+  await bench.stop();
+  expect(bench.texts).toEqual(range(1, 2));
+});
+
 test("links are followed where it is allowed, and only there", async () => {
   const linked = new Bench({ followSymlinks: true });
   mkdirSync(linked.path("inside"));
