@@ -115,6 +115,16 @@ describe("files", () => {
     }
   });
 
+  test("an input that reads the data directory", () => {
+    const reads = (options: string) => said(pipeline([`tail, ${options}`], ["stdout"], "{ data_dir: /srv/data }"));
+    const own =
+      "warning 4 inputs[0].path: takes in service.data_dir: the agent would ship its own queue or dead letters; exclude it";
+    expect(reads("path: '/srv/**'")).toEqual([own]);
+    expect(reads("path: '/srv/**/*.jsonl'")).toEqual([own]);
+    expect(reads("path: '/srv/**', exclude: '/srv/data/**'")).toEqual([]);
+    expect(reads("path: '/srv/*'")).toEqual([]);
+  });
+
   test("an input that leaves out everything it names", () => {
     const input = (options: string) => said(pipeline([`tail, ${options}`], ["stdout"]));
     const nothing = "warning 4 inputs[0].exclude: leaves out everything that path names";

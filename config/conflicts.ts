@@ -1,5 +1,5 @@
 /** What enabled parts would do to each other, or to a secret: found before anything is read. */
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import picomatch from "picomatch";
 import { tagMatcher } from "../agent/api/config.ts";
 import { Secret } from "../agent/api/options.ts";
@@ -25,7 +25,8 @@ interface WithOptions extends Part {
   readonly options: Record<string, unknown>;
 }
 
-export function checkConflicts(parts: readonly Part[], report: Report): void {
+/** `dataDir`: undefined where it is not known. */
+export function checkConflicts(parts: readonly Part[], dataDir: string | undefined, report: Report): void {
   const inputs = parts.filter(({ kind }) => kind === "input");
   const [reads, ...others] = inputs.filter(({ definition }) => definition.name === "stdin");
   for (const { path } of others) {
@@ -38,6 +39,7 @@ export function checkConflicts(parts: readonly Part[], report: Report): void {
   checkSameFile(files, readers, report);
   for (const reader of readers) {
     checkExclude(reader, report);
+    if (dataDir !== undefined) checkDataDir(reader, dataDir, report);
     for (const file of files) checkLoop(reader, file, report);
   }
   for (const output of outputs) checkSecrets(output, report);
@@ -75,6 +77,17 @@ function checkLoop(reader: WithOptions, file: WithOptions, { warn }: Report): vo
     [...file.path, "path"],
     `lies where ${formatPath(reader.path)} reads: the agent would ship its own output again and again. ` +
       "Write to another directory, or exclude it there",
+  );
+}
+
+function checkDataDir(reader: WithOptions, dataDir: string, { warn }: Report): void {
+  const reads = pathMatcher(reader.options.path);
+  const excluded = pathMatcher(reader.options.exclude);
+  const names = ["queue/0000000001.segment", "dead-letters/0000000001.jsonl"].map((name) => join(dataDir, name));
+  if (!names.some((name) => reads(name) && !excluded(name))) return;
+  warn(
+    [...reader.path, "path"],
+    "takes in service.data_dir: the agent would ship its own queue or dead letters; exclude it",
   );
 }
 

@@ -91,7 +91,7 @@ class Validation {
     const inputs = this.#section("input", pipeline.inputs);
     const filters = this.#section("filter", pipeline.filters);
     const outputs = this.#section("output", pipeline.outputs);
-    checkConflicts(this.#parts, this.#report);
+    checkConflicts(this.#parts, service?.data_dir, this.#report);
     const config = {
       file: this.#surroundings.file,
       service: service!,
