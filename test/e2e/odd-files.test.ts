@@ -77,7 +77,7 @@ test("an unreadable file is named, tried again and read once it may be; the heal
   const through = root ? ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"] : [];
   if (root && spawnSync("setpriv", [...through.slice(1), "true"]).status !== 0) {
     process.stderr.write("NOT RUN: unreadable files; root reads everything, and there is no setpriv to change that\n");
-    context.skip();
+    context.skip("root reads everything, and there is no setpriv to change that");
   }
   const scene = await Scene.start();
   const { workspace } = scene;

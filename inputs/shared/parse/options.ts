@@ -35,12 +35,9 @@ export const syslogOptions = {
     .enum(FACILITIES)
     .optional()
     .meta({ doc: "Syslog facility of these entries. It travels with them for outputs that use it; so far none does." }),
-  severity: z
-    .enum(SEVERITIES)
-    .optional()
-    .meta({
-      doc: "Syslog severity of these entries, instead of the one their level gives. It travels with them for outputs that use it; so far none does.",
-    }),
+  severity: z.enum(SEVERITIES).optional().meta({
+    doc: "Syslog severity of these entries, instead of the one their level gives. It travels with them for outputs that use it; so far none does.",
+  }),
 };
 
 interface Framing {
