@@ -40,7 +40,7 @@ export class Holder {
     return this.#count > this.#options.maxOpenFiles;
   }
 
-  /** Throws where it cannot be opened, or is not the file that it was. True when it was opened now, and its size is up to date. */
+  /** Throws where it cannot be opened, or is not the file that it was. True when it was opened now; a newcomer's size is up to date then. */
   async open(file: LogFile): Promise<boolean> {
     if (file.isOpen) return false;
     const opened = await openRegular(file.path, this.#openOptions);
@@ -50,7 +50,8 @@ export class Holder {
       throw new MovedError("another file has its name now");
     }
     file.opened(opened.file);
-    file.update(opened.stat, this.#context.clock.monotonic());
+    // A known file was closed until now, and its inode may be another file's: who it is must be proved before it is updated.
+    if (!file.memory) file.update(opened.stat, this.#context.clock.monotonic());
     this.#waiting.delete(file);
     this.fine(file.path);
     return true;

@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, mkdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../agent/api/clock.ts";
 import { Bench, lines, range } from "./harness.ts";
@@ -39,6 +49,48 @@ test.each(["down", "running"])("another file with the inode of a deleted one, wh
   await bench.stop();
   expect(bench.texts).toEqual([...range(0, 50, "old"), ...range(0, 90, "new")]);
   expect(new Set(bench.got.map(({ id }) => id)).size).toBe(140);
+  expect(bench.lost).toEqual([]);
+});
+
+test("a read and closed file whose inode goes to a longer one: its size stays its own, and nothing of it is lost", async () => {
+  const given = new Map<bigint, bigint>();
+  /** Not every file system gives an inode out again at once. */
+  const again = (stats: BigIntStats) => Object.assign(stats, { ino: given.get(stats.ino) ?? stats.ino });
+  const reusing: System = {
+    ...nodeSystem,
+    stat: async (path) => again(await nodeSystem.stat(path)),
+    statOpen: async (fd) => again(await nodeSystem.statOpen(fd)),
+  };
+  const other = new Bench({}, { system: reusing });
+  const gone = () => [...other.positions.values()].some((value) => JSON.parse(value).gone > 0);
+  writeFileSync(other.path("app.log.1"), lines(0, 2));
+  await other.start().untilCount(2);
+  writeFileSync(other.path("app.log"), lines(2, 4));
+  await other.untilChange("finished", "app.log.1");
+  await other.untilCount(4);
+  const { ino } = statSync(other.path("app.log.1"), { bigint: true });
+  renameSync(other.path("app.log"), other.path("app.log.2"));
+  writeFileSync(other.path("app.log"), lines(4, 9));
+  given.set(statSync(other.path("app.log"), { bigint: true }).ino, ino);
+  unlinkSync(other.path("app.log.1"));
+  renameSync(other.path("app.log.2"), other.path("app.log.1"));
+  await other.untilCount(9);
+  await other.until(gone, "the deleted file to be gone");
+  expect(other.texts).toEqual(range(0, 9));
+  expect(other.lost).toEqual([]);
+  await other.done();
+});
+
+test("a read and closed file that is renamed and written to before the next look is read on", async () => {
+  writeFileSync(bench.path("app.log.1"), lines(0, 2));
+  await bench.start().untilCount(2);
+  writeFileSync(bench.path("app.log"), lines(2, 4));
+  await bench.untilChange("finished", "app.log.1");
+  await bench.untilCount(4);
+  renameSync(bench.path("app.log.1"), bench.path("app.log.2"));
+  appendFileSync(bench.path("app.log.2"), lines(4, 6));
+  await bench.untilCount(6);
+  expect(bench.texts).toEqual(range(0, 6));
   expect(bench.lost).toEqual([]);
 });
 
