@@ -66,6 +66,8 @@ export interface RecordBatchInit {
   readonly kind?: string | undefined;
   /** A filter changed the bytes (redaction): `format: original` must not claim them as evidence. */
   readonly altered?: boolean | undefined;
+  /** Each record is one line: no line break in any. Absent where nobody knows, as for what was read back from disk. */
+  readonly lines?: boolean | undefined;
 }
 
 export class RecordBatch {
@@ -83,6 +85,7 @@ export class RecordBatch {
   readonly positions: readonly Position[];
   readonly kind: string;
   readonly altered: boolean;
+  readonly lines: boolean;
   /** Field spans, filled at the first look by `FieldReader.spans` and kept while the batch lives in memory. */
   scanned: Spans | undefined;
 
@@ -101,6 +104,7 @@ export class RecordBatch {
     this.positions = init.positions ?? [];
     this.kind = init.kind ?? "";
     this.altered = init.altered ?? false;
+    this.lines = init.lines ?? false;
     this.scanned = undefined;
   }
 

@@ -5,7 +5,7 @@ import type { OptionProblem } from "../../agent/api/plugin.ts";
 import type { FileOptions } from "./files/options.ts";
 import { checkFraming, framingOptions, type parserOption, syslogOptions } from "./parse/options.ts";
 
-/** The most bytes of one batch: one block of the queue. A quarter of it costs a tenth more CPU, for what is done once per batch. */
+/** The most bytes of one batch: one block of the queue. A quarter of it costs more CPU, for what is done once per batch. */
 const CHUNK_BYTES = 1024 * 1024;
 /** How often everything is looked at again where a watcher tells of changes. */
 const RESCAN_MS = 10_000;

@@ -31,12 +31,20 @@ export function writeTime(ms: number, nanos: number, to: Buffer, at: number): nu
 
 const QUOTE = 0x22;
 
+/** Makes every number that it is part of negative: integers stay integers, which NaN would not. */
+const NO_DIGIT = -10_000;
+
 const digit = (buffer: Buffer, at: number) => {
   const value = buffer[at]! - 0x30;
-  return value >= 0 && value <= 9 ? value : Number.NaN;
+  return value >= 0 && value <= 9 ? value : NO_DIGIT;
 };
-/** NaN where it is no number of two digits. */
+/** Negative where it is no number of two digits. */
 const two = (buffer: Buffer, at: number) => digit(buffer, at) * 10 + digit(buffer, at + 1);
+/** A number of two digits up to `most`. */
+const upTo = (buffer: Buffer, at: number, most: number) => {
+  const value = two(buffer, at);
+  return value >= 0 && value <= most;
+};
 
 /**
  * True where `buffer[start..end)` is `YYYY-MM-DDTHH:MM:SS[.f…](Z|±HH:MM)` with 1 to 9 digits of fraction and a real date: a subset of
@@ -46,11 +54,13 @@ export function isStrictStamp(buffer: Buffer, start: number, end: number): boole
   if (end - start < 20 || end - start > 35) return false;
   if (buffer[start + 4] !== 0x2d || buffer[start + 7] !== 0x2d || buffer[start + 10] !== 0x54) return false;
   if (buffer[start + 13] !== 0x3a || buffer[start + 16] !== 0x3a) return false;
-  const year = two(buffer, start) * 100 + two(buffer, start + 2);
+  const century = two(buffer, start);
+  const year = century < 0 ? century : century * 100 + two(buffer, start + 2);
+  if (year < 0) return false;
   const month = two(buffer, start + 5);
   const day = two(buffer, start + 8);
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month))) return false;
-  if (!(two(buffer, start + 11) <= 23 && two(buffer, start + 14) <= 59 && two(buffer, start + 17) <= 59)) return false;
+  if (!(upTo(buffer, start + 11, 23) && upTo(buffer, start + 14, 59) && upTo(buffer, start + 17, 59))) return false;
   let at = start + 19;
   if (buffer[at] === 0x2e) {
     const first = ++at;
@@ -59,9 +69,8 @@ export function isStrictStamp(buffer: Buffer, start: number, end: number): boole
   }
   if (at === end - 1) return buffer[at] === 0x5a;
   if (at !== end - 6 || (buffer[at] !== 0x2b && buffer[at] !== 0x2d) || buffer[at + 3] !== 0x3a) return false;
-  const hours = two(buffer, at + 1);
   // Java knows offsets up to 18 hours, and 18:00 exactly.
-  return hours <= 17 && two(buffer, at + 4) <= 59;
+  return upTo(buffer, at + 1, 17) && upTo(buffer, at + 4, 59);
 }
 
 function daysOf(year: number, month: number): number {

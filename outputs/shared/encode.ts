@@ -85,7 +85,7 @@ export class Encoder {
     if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
     else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0) this.#wrapped(batch, index, writer, extra);
     else if (
-      this.#hasLineBreak(batch.buffer, start, end) ||
+      (!batch.lines && this.#hasLineBreak(batch.buffer, start, end)) ||
       ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
     ) {
       this.#rewritten(batch.buffer, start, end, spanFlags, writer, extra);
@@ -238,7 +238,7 @@ export class Encoder {
     const at = writer.length;
     if (this.#keepNonFinite || (spanFlags & SpanFlag.nonFinite) === 0) writer.bytes(batch.buffer, start, end);
     else writer.bytes(replaceNonFinite(batch.buffer, start, end));
-    if (this.#hasLineBreak(batch.buffer, start, end)) blankLineBreaks(writer.buffer, at, writer.length);
+    if (!batch.lines && this.#hasLineBreak(batch.buffer, start, end)) blankLineBreaks(writer.buffer, at, writer.length);
   }
 
   #count({ moved, dropped }: { moved: boolean; dropped: boolean }): void {

@@ -1,4 +1,6 @@
 const EMPTY = Buffer.alloc(0);
+/** A call into native code costs as much as writing some thirty bytes by hand. */
+const BY_HAND = 32;
 
 /**
  * A buffer that grows: where request bodies and file appends are put together. `buffer` and `length` are open to the hot paths, which
@@ -23,8 +25,11 @@ export class ByteWriter {
   /** Copies `source[start..end)`. */
   bytes(source: Buffer, start = 0, end = source.length): void {
     this.ensure(end - start);
-    source.copy(this.buffer, this.length, start, end);
-    this.length += end - start;
+    const { buffer } = this;
+    let at = this.length;
+    if (end - start < BY_HAND) for (let from = start; from < end; from++) buffer[at++] = source[from]!;
+    else at += source.copy(buffer, at, start, end);
+    this.length = at;
   }
 
   /** Characters below U+0080 only. */
@@ -32,8 +37,7 @@ export class ByteWriter {
     this.ensure(text.length);
     const { buffer } = this;
     let at = this.length;
-    // A call into native code costs as much as writing some thirty bytes by hand.
-    if (text.length < 32) for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
+    if (text.length < BY_HAND) for (let i = 0; i < text.length; i++) buffer[at++] = text.charCodeAt(i);
     else at += buffer.write(text, at, "latin1");
     this.length = at;
   }

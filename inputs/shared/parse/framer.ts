@@ -22,6 +22,8 @@ export interface Framed {
   /** `RecordFlag` bits; undefined where no record has one. */
   readonly flags: Uint8Array | undefined;
   readonly cuts: ReadonlyMap<number, Cut> | undefined;
+  /** No record has a line break in it. */
+  readonly lines?: boolean;
   /** Where to read on. Before the end of the chunk where the framer wants the rest of it (an unfinished record) again. */
   readonly next: number;
   /**

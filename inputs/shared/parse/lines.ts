@@ -100,6 +100,6 @@ export class LineFramer implements Framer {
   #answer(list: SpanList, buffer: Buffer, next: number, resume: number): Framed {
     this.#next = next;
     if (this.#plain && list.count > 0) list.mark(RecordFlag.plain);
-    return list.framed(buffer, next, resume);
+    return { ...list.framed(buffer, next, resume), lines: true };
   }
 }
