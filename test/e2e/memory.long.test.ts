@@ -24,10 +24,10 @@ async function sinkAndScene() {
   return { scene, sink, output: scene.output({ url: sink.url, timeout: "30s" }) };
 }
 
-/** Writes about so many bytes of lines of usual size, and answers their number. */
-async function writeLog(path: string, bytes: number): Promise<number> {
+/** Writes about so many bytes of lines of usual size, numbered from `first` on, and answers the next number. */
+async function writeLog(path: string, bytes: number, first: number): Promise<number> {
   const file = createWriteStream(path);
-  let count = 0;
+  let count = first;
   for (let written = 0; written < bytes; ) {
     let text = "";
     for (let i = 0; i < 1000; i++) {
@@ -49,7 +49,7 @@ linux("flat while 1 GiB waits in the queue, after a restart on it, and while it 
   });
   await mkdir(scene.workspace.path("logs"));
   let count = 0;
-  for (let i = 0; i < 4; i++) count += await writeLog(scene.workspace.path(`logs/${i}.jsonl`), GIB / 4);
+  for (let i = 0; i < 4; i++) count = await writeLog(scene.workspace.path(`logs/${i}.jsonl`), GIB / 4, count);
   const waiting = async (agent: AgentProcess) => (await healthOf(agent)).outputs[0]?.ledger.queued === count;
   const first = AgentProcess.run(config);
   await first.until("all of it to wait in the queue", () => waiting(first), 240_000);

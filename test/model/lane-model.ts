@@ -257,7 +257,8 @@ export class LaneModel {
     expect(ledger.read, about).toBeGreaterThanOrEqual(sure.length);
     expect(ledger.read, about).toBeLessThanOrEqual(mine.length);
     expect(missing.length, about).toBeLessThanOrEqual(ledger.lost);
-    if (keepsAll) expect(ledger.lost, about).toBe(0);
+    // What was not durable when the machine went down may be counted as lost though its source still has it; what was durable never.
+    if (keepsAll) expect(ledger.lost, about).toBeLessThanOrEqual(mine.length - sure.length);
     for (const line of arrived)
       expect(
         mine.some((entry) => entry.line === line),

@@ -40,11 +40,9 @@ export class Workspace {
     const lines: string[] = [];
     for (const name of names) {
       const bytes = await readFile(name);
-      lines.push(
-        ...splitLines(
-          name.endsWith(".gz") ? gunzipSync(bytes) : name.endsWith(".zst") ? zstdDecompressSync(bytes) : bytes,
-        ),
-      );
+      const text = name.endsWith(".gz") ? gunzipSync(bytes) : name.endsWith(".zst") ? zstdDecompressSync(bytes) : bytes;
+      // One by one: as arguments of one call they would be too many for the stack.
+      for (const line of splitLines(text)) lines.push(line);
     }
     return lines;
   }
