@@ -1,3 +1,5 @@
+import { pause } from "../queue/pause.ts";
+
 /** Node's timers take at most this much; beyond it they fire at once. Milliseconds. */
 export const LONGEST_TIMER_MS = 2_147_483_647;
 
@@ -31,16 +33,7 @@ export class Bell {
 
 /** Resolves after about so many milliseconds (never more than a timer can hold), or when the signal aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, Math.min(ms, LONGEST_TIMER_MS)));
-    signal.addEventListener("abort", done);
-  });
+  return pause(Math.max(0, Math.min(ms, LONGEST_TIMER_MS)), signal);
 }
 
 /** A signal that aborts with the given one or after the time-out; `end` frees the timer. */
