@@ -68,6 +68,11 @@ export interface RecordBatchInit {
   readonly altered?: boolean | undefined;
   /** Each record is one line: no line break in any. Absent where nobody knows, as for what was read back from disk. */
   readonly lines?: boolean | undefined;
+  /**
+   * Takes back the memory of `buffer` (under a new ArrayBuffer; the old one is detached) when no output needs the records any more. Only
+   * where nobody but this batch, and those made of it, will look at that memory: not for a part of a pool.
+   */
+  readonly release?: ((memory: ArrayBuffer) => void) | undefined;
 }
 
 export class RecordBatch {
@@ -86,6 +91,7 @@ export class RecordBatch {
   readonly kind: string;
   readonly altered: boolean;
   readonly lines: boolean;
+  readonly release: ((memory: ArrayBuffer) => void) | undefined;
   /** Field spans, filled at the first look by `FieldReader.spans` and kept while the batch lives in memory. */
   scanned: Spans | undefined;
 
@@ -105,6 +111,7 @@ export class RecordBatch {
     this.kind = init.kind ?? "";
     this.altered = init.altered ?? false;
     this.lines = init.lines ?? false;
+    this.release = init.release;
     this.scanned = undefined;
   }
 

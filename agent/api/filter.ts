@@ -1,6 +1,9 @@
 import type { RecordBatch } from "./batch.ts";
 
-/** Synchronous: a batch in, a batch out. Drops with `batch.select`, adds with `batch.with`; never changes a batch in place. */
+/**
+ * Synchronous: a batch in, a batch out. Drops with `batch.select`, adds with `batch.with`; never changes a batch in place, and copies what
+ * it wants to remember of one: the bytes are freed behind it.
+ */
 export interface Filter {
   /** `emit` takes batches of records the filter created (their `kind` set); they go the rest of the way by themselves. */
   process(batch: RecordBatch, emit: (created: RecordBatch) => void): RecordBatch;

@@ -37,7 +37,8 @@ export interface Output {
   /**
    * Resolves once every record is stored at the destination or named as failed; a throw means retry for all, its message is the reason.
    * Obeys the signal promptly. May be called again before it resolves, up to `concurrency`.
-   * A buffer it pooled goes back only when the transport is done with it.
+   * A buffer it pooled goes back only when the transport is done with it, and it settles (also after an abort) only when it is done with
+   * the records' own bytes: they are freed then.
    */
   write(batches: readonly RecordBatch[], plan: Plan, signal: AbortSignal): Promise<WriteResult>;
   /** Checks the destination as `write` would use it, without sending an event. Throws with a reason a person can act on. */

@@ -27,7 +27,13 @@ function tryOnce(records: string[], answer: Answer, others = false) {
   const { output, writes } = destination(answer);
   const half = Math.ceil(records.length / 2);
   const batches = [batchOf(records.slice(0, half)), batchOf(records.slice(half), { firstOffset: 10_000 })];
-  const options = { output, timeoutMs: 5_000, signal: new AbortController().signal, othersAccepted: () => others };
+  const options = {
+    output,
+    timeoutMs: 5_000,
+    signal: new AbortController().signal,
+    othersAccepted: () => others,
+    abandoned: () => {},
+  };
   return attempt(batches, { id: "1.0", repeat: false }, options).then((outcome) => ({ outcome, writes }));
 }
 
@@ -115,7 +121,13 @@ describe("attempt", () => {
 
   it("does not wait for an output that ignores its signal", async () => {
     const output: Output = { write: () => new Promise(() => {}), probe: async () => {}, close: async () => {} };
-    const options = { output, timeoutMs: 10, signal: new AbortController().signal, othersAccepted: () => false };
+    const options = {
+      output,
+      timeoutMs: 10,
+      signal: new AbortController().signal,
+      othersAccepted: () => false,
+      abandoned: () => {},
+    };
     const outcome = await attempt([batchOf(records(1))], { id: "1.0", repeat: false }, options);
     expect(outcome.trouble).toEqual({ state: "degraded", reason: "no answer within 10 ms" });
     expect(outcome.aborted).toBe(false);

@@ -25,6 +25,8 @@ export interface AttemptOptions {
   readonly signal: AbortSignal;
   /** The destination has taken other records since these were first refused: so a refusal of a single one is that record's fault. */
   readonly othersAccepted: () => boolean;
+  /** Told of a write that was given up and may still be reading the records. */
+  readonly abandoned: (write: Promise<unknown>) => void;
 }
 
 /**
@@ -52,7 +54,7 @@ async function writeOnce(
 ): Promise<WriteResult | { thrown: string; aborted: boolean }> {
   const limit = limited(options.signal, options.timeoutMs);
   try {
-    return await orAbort(options.output.write(batches, plan, limit.signal), limit.signal);
+    return await orAbort(options.output.write(batches, plan, limit.signal), limit.signal, options.abandoned);
   } catch (error) {
     const timedOut = limit.timedOut();
     const reason = timedOut ? `no answer within ${options.timeoutMs} ms` : messageOf(error);

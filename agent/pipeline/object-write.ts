@@ -95,7 +95,7 @@ export class ObjectWrite {
   }
 
   async #attempt(repeat: boolean, attempts: number, signal: AbortSignal): Promise<Settlement | Trouble | "aborted"> {
-    const { clock, timeoutMs } = this.#parts;
+    const { clock, timeoutMs, reader } = this.#parts;
     const { partition, first, last, records } = this.#group;
     const begun = clock.monotonic();
     const plan = { id: planId(this.#group), repeat, partition, first, last, records, note: this.#options.note };
@@ -103,7 +103,8 @@ export class ObjectWrite {
     let result: WriteResult | Trouble;
     try {
       const batches = { [Symbol.asyncIterator]: () => this.#records() };
-      result = await orAbort(this.#output.writeObject(batches, plan, limit.signal), limit.signal);
+      const write = this.#output.writeObject(batches, plan, limit.signal);
+      result = await orAbort(write, limit.signal, (abandoned) => reader.holdWhile(abandoned));
     } catch (error) {
       if (signal.aborted) return "aborted";
       const reason = limit.timedOut() ? `no answer within ${timeoutMs} ms` : messageOf(error);

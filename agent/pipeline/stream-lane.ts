@@ -129,7 +129,13 @@ export class StreamLane implements Lane {
     const outcome = await attempt(
       batches,
       { id: `${start.seq}.${start.index}`, repeat },
-      { output: this.#output, timeoutMs, signal: chunk.abort.signal, othersAccepted },
+      {
+        output: this.#output,
+        timeoutMs,
+        signal: chunk.abort.signal,
+        othersAccepted,
+        abandoned: (write) => reader.holdWhile(write),
+      },
     );
     this.#count(chunk, batches, outcome, clock.monotonic() - begun);
     const { attempts = Number.POSITIVE_INFINITY } = this.#options;

@@ -61,10 +61,20 @@ export function limited(
   };
 }
 
-/** `promise`, or a rejection once the signal aborts: who ignores its signal must not hold the lane. */
-export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * `promise`, or a rejection once the signal aborts: who ignores its signal must not hold the lane. `abandoned` is told of a promise that
+ * nobody waits for any more.
+ */
+export function orAbort<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  abandoned?: (promise: Promise<T>) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error("stopped"));
+    const stop = () => {
+      abandoned?.(promise);
+      reject(signal.reason instanceof Error ? signal.reason : new Error("stopped"));
+    };
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));

@@ -1,6 +1,7 @@
 /** The log as its readers see it: segments in order, fresh blocks in memory, who still needs what. */
 import type { RecordBatch } from "../api/batch.ts";
 import { errorCode } from "../state/disk.ts";
+import { BatchMemory } from "./batch-memory.ts";
 import type { BlockIndex } from "./block-index.ts";
 import type { CursorFile } from "./cursor.ts";
 import type { Recovered } from "./recovery.ts";
@@ -14,6 +15,8 @@ export interface LogReader {
   readonly cursor: Place;
   /** Sequence number it reads next. */
   readonly head: number;
+  /** Beyond every block that it was given from memory. */
+  readonly taken: number;
   readonly file: CursorFile;
   readonly dropsOldest: boolean;
   askToDrop(to: Place): void;
@@ -45,8 +48,11 @@ export class Log {
   /** Files beyond this size are not worth keeping for recycling. */
   readonly #spareBytes: number;
   readonly #memoryBytes: number;
+  readonly memory = new BatchMemory();
   readonly #cache = new Map<number, Block>();
   #cached = 0;
+  /** Out of the cache, and perhaps still needed: not durable yet, or being sent. */
+  #retired: Block[] = [];
   #releasing: Promise<void> | undefined;
   #releaseAgain = false;
 
@@ -153,7 +159,10 @@ export class Log {
   }
 
   keep(block: Block): void {
-    if (this.readers.size === 0) return;
+    if (this.readers.size === 0 || block.batch.count === 0) {
+      this.#retired.push(block);
+      return;
+    }
     this.#cache.set(block.seq, block);
     this.#cached += weight(block.batch);
     this.trim();
@@ -167,7 +176,24 @@ export class Log {
       if (block.seq >= lowest && this.#cached <= this.#memoryBytes) break;
       this.#cache.delete(block.seq);
       this.#cached -= weight(block.batch);
+      this.#retired.push(block);
     }
+  }
+
+  /** Frees the memory of blocks that are on disk and that no reader is at work on; who has yet to read them reads the disk. */
+  freeMemory(): void {
+    this.trim();
+    if (this.#retired.length === 0) return;
+    this.#retired = this.#retired.filter(({ seq, batch }) => {
+      if (seq > this.durable || this.#atWork(seq)) return true;
+      this.memory.done(batch);
+      return false;
+    });
+  }
+
+  #atWork(seq: number): boolean {
+    for (const reader of this.readers) if (reader.cursor.seq <= seq && seq < reader.taken) return true;
+    return false;
   }
 
   *cursors(): Generator<CursorFile> {
@@ -241,7 +267,7 @@ export class Log {
 
   wakeReaders(): void {
     for (const reader of this.readers) reader.wake();
-    this.trim();
+    this.freeMemory();
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { batchOf } from "../../test/fakes/batch.ts";
+import { batchOf, linesOf } from "../../test/fakes/batch.ts";
 import { RecordBatch } from "../api/batch.ts";
 import { systemClock } from "../api/clock.ts";
 import type { AgentEvent } from "../api/events.ts";
@@ -102,6 +102,95 @@ describe("queue", () => {
     }
     expect(queue.stats().segments).toBeLessThanOrEqual(2);
     expect(out.backlog()).toEqual({ records: 0, bytes: 0, oldest: undefined });
+  });
+
+  describe("memory of batches that can be given back", () => {
+    let given: ArrayBuffer[];
+    beforeEach(() => {
+      given = [];
+    });
+    const owned = (text: string) => {
+      const batch = batchOf([text]);
+      const buffer = Buffer.allocUnsafeSlow(batch.buffer.length);
+      batch.buffer.copy(buffer);
+      return new RecordBatch({ ...batch, buffer, release: (memory) => void given.push(memory) });
+    };
+    const extra = { read: 1, created: 0, filtered: 0, states: [] };
+
+    it("goes back once every cursor has passed it, and not before", async () => {
+      const queue = await start();
+      const fast = await reader(queue);
+      const slow = await reader(queue, { alias: "slow" });
+      const batch = owned("x".repeat(100));
+      const memory = batch.buffer.buffer;
+      await queue.append(batch, extra);
+      await queue.flush();
+      expect(await drain(fast)).toHaveLength(1);
+      await fast.commit(fast.position, null);
+      expect(given).toEqual([]);
+      expect(await drain(slow)).toEqual(["x".repeat(100)]);
+      expect(given).toEqual([]);
+      await slow.commit(slow.position, null);
+      expect(given.map(({ byteLength }) => byteLength)).toEqual([101]);
+      expect(memory.byteLength).toBe(0);
+    });
+
+    it("goes back where no record of it is left, or nobody reads", async () => {
+      const queue = await start();
+      await queue.append(owned("nobody reads"), extra);
+      await queue.flush();
+      expect(given).toHaveLength(1);
+      await reader(queue);
+      await queue.append(owned("dropped").select(new Uint32Array(), 0), { ...extra, filtered: 1 });
+      await queue.flush();
+      expect(given).toHaveLength(2);
+    });
+
+    it("waits for everything that filters made of it", async () => {
+      const queue = await start();
+      const out = await reader(queue);
+      const batch = owned("one");
+      const created = new RecordBatch({ ...batch, kind: "made" });
+      await Promise.all([queue.append(created, { ...extra, read: 0, created: 1 }), queue.append(batch, extra)]);
+      await queue.flush();
+      await drain(out);
+      await out.commit({ seq: 2, index: 0 }, null);
+      expect(given).toHaveLength(0);
+      expect(batch.bytes(0).toString()).toBe("one");
+      await out.commit(out.position, null);
+      expect(given).toHaveLength(1);
+    });
+
+    it("stays where one made of it cannot be given back, or a write that was given up may still read it", async () => {
+      const queue = await start();
+      const out = await reader(queue);
+      const batch = owned("kept");
+      const created = new RecordBatch({ ...batch, release: undefined });
+      await Promise.all([queue.append(created, { ...extra, read: 0, created: 1 }), queue.append(batch, extra)]);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      out.holdWhile(promise);
+      const held = owned("held");
+      await queue.append(held, extra);
+      await queue.flush();
+      await drain(out);
+      await out.commit(out.position, null);
+      resolve();
+      await promise;
+      await put(queue, ["next"]);
+      await queue.flush();
+      expect(given).toHaveLength(0);
+      expect(linesOf([batch, held])).toEqual(["kept", "held"]);
+    });
+
+    it("goes back at once where it is read from disk later", async () => {
+      const queue = await start({ memoryBytes: 1000 });
+      const out = await reader(queue);
+      const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(400));
+      for (const text of texts) await queue.append(owned(text), extra);
+      await queue.flush();
+      expect(given.length).toBeGreaterThan(5);
+      expect(await drain(out)).toEqual(texts);
+    });
   });
 
   it("waits while it is full, says so once, and goes on as soon as there is room", async () => {

@@ -43,6 +43,7 @@ export class Reader implements QueueReader, LogReader {
   #ahead: Ahead | undefined;
   #wakers = new Set<() => void>();
   #askedToDrop = 0;
+  #taken = 0;
   #closed = false;
 
   constructor(
@@ -84,6 +85,9 @@ export class Reader implements QueueReader, LogReader {
   get head(): number {
     return this.#head.seq;
   }
+  get taken(): number {
+    return this.#taken;
+  }
   get dropsOldest(): boolean {
     return this.#options.onFull === "drop_oldest";
   }
@@ -101,12 +105,18 @@ export class Reader implements QueueReader, LogReader {
     const found = this.#find(true);
     if (found instanceof Promise) return found.then(() => this.next());
     if (!found) return undefined;
-    const fresh = this.#log.fresh(found.seq);
+    const fresh = this.#fresh(found.seq);
     if (fresh) {
       this.#pass(found.seq);
       return fresh;
     }
     return this.#fromDisk(found);
+  }
+
+  #fresh(seq: number): Block | undefined {
+    const block = this.#log.fresh(seq);
+    if (block) this.#taken = Math.max(this.#taken, seq + 1);
+    return block;
   }
 
   #pass(seq: number): void {
@@ -237,7 +247,7 @@ export class Reader implements QueueReader, LogReader {
     while (isBefore(place, to)) {
       const spot = await this.#spotAt(place, to);
       if (!spot) return;
-      const block = this.#log.fresh(spot.seq) ?? (await this.#read(spot));
+      const block = this.#fresh(spot.seq) ?? (await this.#read(spot));
       if (block) yield block;
       place = { seq: spot.seq + 1, index: 0 };
     }
@@ -284,7 +294,12 @@ export class Reader implements QueueReader, LogReader {
     this.#cursor = place;
     this.#data = data;
     if (isBefore(this.#head, place)) this.seek(place);
+    this.#log.freeMemory();
     void this.#log.release();
+  }
+
+  holdWhile(work: Promise<unknown>): void {
+    this.#log.memory.holdWhile(work);
   }
 
   backlog(): Backlog {
@@ -319,6 +334,8 @@ export class Reader implements QueueReader, LogReader {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    // Nobody says when the last of what it gave is done with.
+    if (this.#cursor.seq < this.#taken) this.holdWhile(new Promise(() => undefined));
     this.wake();
     this.#onClose(this);
   }

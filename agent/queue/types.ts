@@ -96,6 +96,11 @@ export interface QueueReader {
   range(from: Place, to: Place): AsyncIterable<Block>;
   /** Saves cursor and data in one record. Resolves when it survives a kill; with `sync` also a power cut. */
   commit(cursor: Place, data: unknown, options?: { sync?: boolean }): Promise<void>;
+  /**
+   * What blocks hold may be freed once the cursor has passed them. Until `work` settles nothing is: for a write that was given up and may
+   * still be reading.
+   */
+  holdWhile(work: Promise<unknown>): void;
   /** Matching records after the cursor, exactly. */
   backlog(): Backlog;
   close(): Promise<void>;

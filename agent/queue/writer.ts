@@ -62,6 +62,7 @@ export class Writer {
 
   /** Blocks of one input go in in the order of the calls, whoever waits; inputs may overtake each other. */
   append(batch: RecordBatch, extra: AppendExtra): Promise<void> {
+    this.#log.memory.add(batch);
     const { input } = batch.source;
     const before = this.#last.get(input);
     const appended = before ? before.then(() => this.#append(batch, extra)) : this.#append(batch, extra);
@@ -141,7 +142,7 @@ export class Writer {
     log.state.apply(delta, entry.rows);
     this.#pending.push(entry);
     this.#pendingBytes += weight(batch);
-    if (batch.count > 0) log.keep({ seq: entry.seq, batch, time: entry.time });
+    log.keep({ seq: entry.seq, batch, time: entry.time });
     this.#startSync();
   }
 

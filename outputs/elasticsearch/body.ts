@@ -108,7 +108,7 @@ export class BodyBuilder {
     }
     const head = this.#head;
     writer.ensure(head.length + 32);
-    head.copy(writer.buffer, writer.length);
+    writer.buffer.set(head, writer.length);
     writer.length = writeDigits(writer.buffer, writer.length + head.length, batch.offsets[index]!);
     if (batch.kind !== "") writer.utf8(JSON.stringify(`-${batch.kind}`).slice(1, -1));
     writer.ensure(4);

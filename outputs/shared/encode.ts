@@ -161,13 +161,15 @@ export class Encoder {
     at += close - start;
     let empty = isEmpty(buffer, close);
     if (tail.length > 0) {
-      tail.copy(to, at, empty ? 1 : 0);
+      // `set` of a whole array takes half of what `copy` takes.
+      if (empty) tail.copy(to, at, 1);
+      else to.set(tail, at);
       at += empty ? tail.length - 1 : tail.length;
       empty = false;
     }
     if (extra !== undefined && extra.length > 0) {
       if (!empty) to[at++] = 0x2c;
-      extra.copy(to, at);
+      to.set(extra, at);
       at += extra.length;
     }
     to[at++] = 0x7d;

@@ -151,11 +151,18 @@ export function mergeInto(
   const into = writer.buffer;
   let at = writer.length;
   at += buffer.copy(into, at, start, inner);
-  if (text.length > 0) at += text.copy(into, at, isEmpty(buffer, inner) ? 1 : 0);
+  if (text.length > 0) {
+    // `set` of a whole array takes half of what `copy` takes.
+    const skipped = isEmpty(buffer, inner) ? 1 : 0;
+    if (skipped > 0) text.copy(into, at, skipped);
+    else into.set(text, at);
+    at += text.length - skipped;
+  }
   at += buffer.copy(into, at, inner, close);
   if (extra !== undefined && extra.length > 0) {
     into[at++] = 0x2c;
-    at += extra.copy(into, at);
+    into.set(extra, at);
+    at += extra.length;
   }
   into[at++] = 0x7d;
   writer.length = at;

@@ -28,7 +28,11 @@ export class ByteWriter {
     const { buffer } = this;
     let at = this.length;
     if (end - start < BY_HAND) for (let from = start; from < end; from++) buffer[at++] = source[from]!;
-    else at += source.copy(buffer, at, start, end);
+    else if (end - start === source.length) {
+      // Half of what `copy` takes.
+      buffer.set(source, at);
+      at = at + end - start;
+    } else at += source.copy(buffer, at, start, end);
     this.length = at;
   }
 

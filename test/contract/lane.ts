@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
-import type { RecordBatch } from "../../agent/api/batch.ts";
+import { RecordBatch } from "../../agent/api/batch.ts";
 import { systemClock } from "../../agent/api/clock.ts";
 import type { AgentEvent } from "../../agent/api/events.ts";
 import type { Failure, ObjectOutput, ObjectPlan, Output, WriteResult } from "../../agent/api/output.ts";
@@ -121,19 +121,26 @@ export class TestLane {
     return rows;
   }
 
-  /** Makes the write. The records' bytes must be the same afterwards, or it is a breach. */
+  /**
+   * Makes the write. The records' bytes must be the same afterwards, or it is a breach; and once it has settled they are overwritten, as
+   * the queue uses their memory again: what an output still sends of them then arrives as `~~~~`.
+   */
   async send(shipment: Shipment, repeat = false, signal = new AbortController().signal): Promise<WriteResult> {
-    const before = shipment.batches.map(fingerprint);
+    const batches = shipment.batches.map(copy);
+    const parts = shipment.parts.map((part) => ({ ...part, batches: part.batches.map(copy) }));
+    const handed = [...batches, ...parts.flatMap((part) => part.batches)];
+    const before = handed.map(fingerprint);
     try {
-      const result = await this.#write(shipment, repeat, signal);
+      const result = await this.#write({ batches, parts }, repeat, signal);
       this.said.push(inspect(result, { depth: 8 }));
       return result;
     } catch (error) {
       this.said.push(inspect(error, { depth: 8 }));
       throw error;
     } finally {
-      for (const [i, batch] of shipment.batches.entries()) {
+      for (const [i, batch] of handed.entries()) {
         if (fingerprint(batch) !== before[i]) this.breaches.push("the output changed the records' own bytes");
+        batch.buffer.fill("~");
       }
     }
   }
@@ -193,6 +200,10 @@ export class TestLane {
   async close(): Promise<void> {
     await within("close", this.output.close());
   }
+}
+
+function copy(batch: RecordBatch): RecordBatch {
+  return new RecordBatch({ ...batch, buffer: Buffer.from(batch.buffer) });
 }
 
 function fingerprint(batch: RecordBatch): string {

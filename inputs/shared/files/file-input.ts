@@ -14,6 +14,7 @@ import { Notices } from "./notices.ts";
 import { Observer } from "./observer.ts";
 import type { FileOptions } from "./options.ts";
 import { type Memory, STARTED_KEY, save } from "./position.ts";
+import { readPool } from "./read-pool.ts";
 import { type Group, type Mode, Schedule } from "./schedule.ts";
 import { nodeSystem, type System } from "./system.ts";
 
@@ -22,6 +23,10 @@ const RIDERS = 64;
 const ALONE = 256;
 /** Remembered positions of this run, by which a copy made a while ago is recognised. */
 const MARKS = 64;
+
+/** A smaller buffer may be a part of Node's pool, and freeing it early would gain nothing. */
+const OWNED_BYTES = Math.max(64 * 1024, Buffer.poolSize);
+const giveBack = (memory: ArrayBuffer) => readPool.give(memory);
 
 /** Links are resolved before they are compared, so the roots must be too. */
 function realRoot(path: string): string {
@@ -114,6 +119,7 @@ export class FileInput implements Input {
 
   /** Nothing to read now. True when there never will be; else waits until there may be. */
   async #over(): Promise<boolean> {
+    readPool.clear();
     if (this.#mode === "once") return true;
     if (this.#mode === "stop") {
       if (this.#swept) return true;
@@ -253,6 +259,7 @@ export class FileInput implements Input {
       source: memory.source,
       readTime: this.#context.clock.now(),
       positions,
+      release: file.compressed || !framed.lines || framed.buffer.length < OWNED_BYTES ? undefined : giveBack,
     });
   }
 
