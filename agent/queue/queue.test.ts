@@ -109,12 +109,7 @@ describe("queue", () => {
     beforeEach(() => {
       given = [];
     });
-    const owned = (text: string) => {
-      const batch = batchOf([text]);
-      const buffer = Buffer.allocUnsafeSlow(batch.buffer.length);
-      batch.buffer.copy(buffer);
-      return new RecordBatch({ ...batch, buffer, release: (memory) => void given.push(memory) });
-    };
+    const owned = (text: string) => batchOf([text], { release: (memory) => void given.push(memory) });
     const extra = { read: 1, created: 0, filtered: 0, states: [] };
 
     it("goes back once every cursor has passed it, and not before", async () => {

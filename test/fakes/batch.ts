@@ -6,7 +6,9 @@ export function batchOf(
   init: Partial<RecordBatchInit> & { readonly firstOffset?: number } = {},
 ): RecordBatch {
   const { firstOffset = 0, ...rest } = init;
-  const buffer = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
+  // What is given back must not be a part of Node's pool.
+  const buffer = rest.release ? Buffer.from(new Uint8Array(bytes).buffer) : bytes;
   const starts = new Uint32Array(lines.length);
   const ends = new Uint32Array(lines.length);
   const offsets = new Float64Array(lines.length);

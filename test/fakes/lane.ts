@@ -88,7 +88,7 @@ export class LaneBench {
 
   /** Appends a block of these lines. */
   async append(lines: readonly string[], tag = "audit.test"): Promise<void> {
-    const batch = batchOf(lines, { tag, firstOffset: this.#written, readTime: this.clock.now() });
+    const batch = batchOf(lines, { release: () => {}, tag, firstOffset: this.#written, readTime: this.clock.now() });
     this.#written += batch.buffer.length;
     await this.queue.append(batch, { read: batch.count, created: 0, filtered: 0, states: [] });
   }

@@ -107,7 +107,7 @@ export class Model {
     const texts = Array.from({ length: lines }, (_, i) => `${first + i} ${"x".repeat(width)}`);
     const tag = first % 2 === 0 ? "even" : "odd";
     const value = String(first + lines);
-    const batch = batchOf(texts, { tag, firstOffset: first, positions: [{ key: "file", value }] });
+    const batch = batchOf(texts, { tag, firstOffset: first, positions: [{ key: "file", value }], release: () => {} });
     this.#blocks = this.#blocks.filter((block) => block.first < first);
     this.#blocks.push({ first, lines });
     await this.queue.append(batch, { read: lines, created: 0, filtered: 0, states: [] });
