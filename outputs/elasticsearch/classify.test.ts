@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { classifyItem, classifyRequest, reasonOf, requestReason, retryAfterMs } from "./classify.ts";
+import { retryAfterMs } from "../shared/retry-after.ts";
+import { classifyItem, classifyRequest, reasonOf, requestReason } from "./classify.ts";
 
 const action = (status: number, type: string, reason = "because") => {
   const verdict = classifyItem(status, { type, reason });

@@ -1,5 +1,7 @@
 /** What Elasticsearch's answers mean for the records. Pure: no network, no state. */
+
 import type { Failure } from "../../agent/api/output.ts";
+import { retryAfterMs } from "../shared/retry-after.ts";
 
 /** One item of a bulk answer that is not a plain success. */
 export interface BulkError {
@@ -120,15 +122,6 @@ export function classifyRequest(
     return { is: "unknown", reason };
   }
   return { is: "blocked", reason };
-}
-
-/** Milliseconds of a Retry-After header, seconds or a date; undefined where there is none that makes sense. At most an hour. */
-export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined;
-  // Date.parse takes almost anything for a date; an HTTP date begins with its weekday.
-  const date = /^[A-Z][a-z]{2,8}, /.test(header) ? Date.parse(header) : Number.NaN;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : date - nowMs;
-  return ms >= 0 ? Math.min(ms, 3_600_000) : undefined;
 }
 
 const HINTS: Readonly<Record<number, string>> = {

@@ -1,0 +1,33 @@
+import { defineOutput } from "../../agent/api/plugin.ts";
+import { viewFields } from "../../agent/api/view.ts";
+import { HASH_FIELDS } from "./body.ts";
+import { checkOptions, splunkOptions } from "./options.ts";
+import { SplunkOutput } from "./output.ts";
+
+export default defineOutput({
+  name: "splunk_hec",
+  summary: "Sends entries to Splunk's HTTP Event Collector, with indexer acknowledgement where it is switched on.",
+  options: splunkOptions,
+  example: { url: "https://splunk:8088", token: "${SPLUNK_HEC_TOKEN}", index: "audit", acknowledge: true },
+  notes: `
+An event is the entry's own JSON with what filters added, its \`time\` the entry's (to the nanosecond), else when it was read. Indexed fields
+beside it: \`tag\`, \`record_id\` (the same for the same entry, always), and those of \`indexed_fields\`.
+
+**Splunk hides fields whose names begin with an underscore**, such as \`_integrity_hash\`: the hash of the chain is also sent as the indexed
+field \`integrity_hash\` (from \`_integrity_hash\` or \`chain_hash\`).
+
+The promise is at least once. With \`acknowledge: true\` an entry counts as delivered when it is indexed; what is not acknowledged within
+\`ack_timeout\` is sent again. Without it the collector has the entries in memory when they count as delivered: a crash of Splunk at that moment
+loses them. Repeats are told apart by \`record_id\`: \`| dedup record_id\`. Behind a load balancer acknowledgement needs sticky sessions, or a list of the
+collectors in \`url\`.
+
+An event that the collector refuses as invalid becomes a dead letter, the others of the request are sent again. A wrong token, a wrong index and a token
+without acknowledgement leave the output waiting, and it says so.
+`.trim(),
+  limits: { records: 5_000, bytes: 800_000, overhead: 400 },
+  defaults: { concurrency: 4, timeout: "90s" },
+  guarantee: () => "at-least-once",
+  fields: ({ indexed_fields }) => [...viewFields.time, ...HASH_FIELDS, ...indexed_fields],
+  check: checkOptions,
+  create: (options, context) => new SplunkOutput(options, context),
+});

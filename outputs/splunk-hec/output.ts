@@ -1,0 +1,204 @@
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import { constants, gzip } from "node:zlib";
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import type { OutputContext } from "../../agent/api/context.ts";
+import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { HttpClient, type HttpReply } from "../shared/http.ts";
+import { ByteWriter } from "../shared/writer.ts";
+import { Acknowledgements } from "./acks.ts";
+import { acknowledged, reasonOf, type Verdict, verdictOf } from "./answer.ts";
+import { EventBody } from "./body.ts";
+import { rootOf, type SplunkOptions } from "./options.ts";
+
+const compress = promisify(gzip);
+const BODY_HINT = 256 * 1024;
+/** So many invalid events are found by their number in one write; with more of them the lane's halving is quicker. */
+const MAX_INVALID = 16;
+
+/** A record of the write, by its index through all batches. */
+interface Row {
+  readonly at: number;
+  readonly batch: RecordBatch;
+  readonly index: number;
+}
+
+/** Why the rest of a write is not stored. */
+interface Trouble {
+  readonly is: "refused" | "blocked" | "retry";
+  readonly reason: string;
+  readonly pauseMs?: number | undefined;
+}
+
+export class SplunkOutput implements Output {
+  readonly #options: SplunkOptions;
+  readonly #context: OutputContext;
+  readonly #client: HttpClient;
+  readonly #body: EventBody;
+  readonly #acks: Acknowledgements | undefined;
+  /** Acknowledgements are kept per channel; a new one each start, as nobody waits for the old ones any more. */
+  readonly #channel = randomUUID();
+
+  constructor(options: SplunkOptions, context: OutputContext) {
+    this.#options = options;
+    this.#context = context;
+    const { clock, node, fields, emit, alias } = context;
+    this.#client = new HttpClient({ urls: options.url.map(rootOf), tls: options.tls, clock });
+    this.#body = new EventBody({ options, node, fields, emit, alias });
+    this.#acks = options.acknowledge
+      ? new Acknowledgements({
+          intervalMs: options.ack_interval,
+          timeoutMs: options.ack_timeout,
+          ask: (endpoint, ids, signal) => this.#ask(endpoint, ids, signal),
+        })
+      : undefined;
+  }
+
+  async write(batches: readonly RecordBatch[], _plan: Plan, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    const failed = new Map<number, Failure>();
+    const ownSource = this.#options.mode === "event" || this.#options.source !== undefined;
+    const groups = ownSource ? [rows(batches)] : bySource(batches);
+    for (const [i, group] of groups.entries()) {
+      const nothingYet = i === 0 && failed.size === 0;
+      const trouble = await this.#send(group, failed, signal).catch((error: Error): Trouble => {
+        if (nothingYet && failed.size === 0) throw error;
+        return { is: "retry", reason: error.message };
+      });
+      if (trouble === undefined) continue;
+      const { is, reason, pauseMs } = trouble;
+      if (nothingYet && failed.size === 0 && is !== "retry") return { [is]: reason };
+      // What came before is settled: only the rest is written again.
+      const action = is === "blocked" ? "block" : "retry";
+      for (const { at } of groups.slice(i).flat()) if (!failed.has(at)) failed.set(at, { action, reason });
+      return { failed, ...(pauseMs !== undefined && { pauseMs }) };
+    }
+    return failed.size > 0 ? { failed } : {};
+  }
+
+  /** The health endpoint knows nothing of tokens; a request without an event does, and is refused for having none. */
+  async probe(signal: AbortSignal): Promise<void> {
+    for (const url of this.#options.url.map(rootOf)) {
+      const health = await this.#client.request(
+        { method: "GET", path: "/services/collector/health", headers: this.#headers(), endpoint: url },
+        signal,
+      );
+      if (health.status !== 200) throw new Error(`${url}: ${reasonOf(health)}`);
+      const empty = await this.#post(Buffer.alloc(0), "", signal, url);
+      if (empty.status === 401 || empty.status === 403) throw new Error(`${url}: ${reasonOf(empty)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#acks?.close();
+    await this.#client.close();
+  }
+
+  /** Sends records until all are stored, or are in `failed` because they are invalid. Says why it could not. */
+  async #send(all: readonly Row[], failed: Map<number, Failure>, signal: AbortSignal): Promise<Trouble | undefined> {
+    let left = all;
+    for (let invalid = 0; left.length > 0; ) {
+      const verdict = await this.#attempt(left, signal);
+      if (verdict.is === "taken") return undefined;
+      if (verdict.is === "unknown") throw new Error(verdict.reason);
+      const { reason } = verdict;
+      if (verdict.is === "busy") return { is: "retry", reason, pauseMs: verdict.pauseMs };
+      if (verdict.is !== "invalid") return { is: verdict.is, reason };
+      const suspect = verdict.event === undefined ? undefined : left[verdict.event];
+      if (suspect === undefined || left.length === 1 || ++invalid > MAX_INVALID) return { is: "refused", reason };
+      // Collectors differ in where they begin to count: an event is guilty when it is refused all by itself.
+      const alone = await this.#attempt([suspect], signal);
+      if (alone.is !== "invalid") return { is: "refused", reason };
+      failed.set(suspect.at, { action: "reject", reason: alone.reason });
+      left = left.filter((row) => row !== suspect);
+    }
+    return undefined;
+  }
+
+  /** One request; with acknowledgement it is over when what was taken is indexed. */
+  async #attempt(group: readonly Row[], signal: AbortSignal): Promise<Verdict> {
+    const writer = new ByteWriter(BODY_HINT);
+    for (const { batch, index } of group) this.#body.write(batch, index, writer);
+    this.#body.done();
+    const reply = await this.#post(writer.take(), this.#query(group[0]!.batch), signal);
+    const verdict = verdictOf(reply, this.#context.clock.now());
+    if (verdict.is !== "taken" || this.#acks === undefined) return verdict;
+    if (verdict.ackId === undefined) {
+      return {
+        is: "blocked",
+        reason: "the token has no indexer acknowledgement: switch it on, or set `acknowledge: false`",
+      };
+    }
+    await this.#acks.wait(reply.endpoint, verdict.ackId, signal);
+    return verdict;
+  }
+
+  async #post(body: Buffer, query: string, signal: AbortSignal, endpoint?: string): Promise<HttpReply> {
+    const zipped = this.#options.compression === "gzip" && body.length > 0;
+    const packed = zipped ? await compress(body, { level: constants.Z_BEST_SPEED }) : body;
+    const path = this.#options.mode === "raw" ? `/services/collector/raw${query}` : "/services/collector/event";
+    const type = this.#options.mode === "raw" ? "text/plain; charset=utf-8" : "application/json";
+    const headers = { ...this.#headers(), "content-type": type, ...(zipped && { "content-encoding": "gzip" }) };
+    return await this.#client.request(
+      { method: "POST", path, headers, body: packed, ...(endpoint && { endpoint }) },
+      signal,
+    );
+  }
+
+  async #ask(endpoint: string, ids: readonly number[], signal: AbortSignal): Promise<number[]> {
+    const reply = await this.#client.request(
+      {
+        method: "POST",
+        path: `/services/collector/ack?channel=${this.#channel}`,
+        headers: { ...this.#headers(), "content-type": "application/json" },
+        body: JSON.stringify({ acks: ids }),
+        endpoint,
+      },
+      signal,
+    );
+    return (reply.status === 200 && acknowledged(reply.text)) || [];
+  }
+
+  /** The token is revealed at every request: a secret from a file may have been renewed. */
+  #headers(): Record<string, string> {
+    return {
+      authorization: `Splunk ${this.#options.token.reveal().trim()}`,
+      "x-splunk-request-channel": this.#channel,
+    };
+  }
+
+  /** Raw lines have no envelope: what belongs there goes into the address. */
+  #query({ source }: RecordBatch): string {
+    if (this.#options.mode === "event") return "";
+    const { host, index, sourcetype } = this.#options;
+    const query = new URLSearchParams({
+      channel: this.#channel,
+      host: host ?? this.#context.node,
+      source: this.#options.source ?? source.path ?? source.input,
+      sourcetype,
+      ...(index !== undefined && { index }),
+    });
+    return `?${query}`;
+  }
+}
+
+function rows(batches: readonly RecordBatch[]): Row[] {
+  const all: Row[] = [];
+  for (const batch of batches)
+    for (let index = 0; index < batch.count; index++) all.push({ at: all.length, batch, index });
+  return all;
+}
+
+/** Runs of records of one source, in their order. */
+function bySource(batches: readonly RecordBatch[]): Row[][] {
+  const groups: Row[][] = [];
+  let last: string | undefined;
+  for (const row of rows(batches)) {
+    const { path, input } = row.batch.source;
+    const source = path ?? input;
+    if (source !== last) groups.push([]);
+    last = source;
+    groups.at(-1)!.push(row);
+  }
+  return groups;
+}
