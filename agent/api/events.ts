@@ -48,6 +48,8 @@ export type AgentEvent =
   | { is: "retry"; output: string; records: number; attempt: number; delayMs: number; reason: string }
   /** Merged under `agent_metadata` because the entry's own member is in the way; `dropped`: of these, left out, as that was taken too. */
   | { is: "addition_moved"; output: string; records: number; dropped?: number }
+  /** Other content has the key that an object was to have; it goes to the next one. */
+  | { is: "key_conflict"; output: string; key: string; next: string }
   /** A damaged part of the queue was set aside; `records` as far as known. */
   | { is: "queue_damaged"; segment: string; from: number; to: number; reason: string; setAside?: string }
   | { is: "queue_torn"; segment: string; at: number; bytes: number }

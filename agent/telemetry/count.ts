@@ -20,6 +20,7 @@ const RULES: Rules = {
     counters.add("writes", 1, output);
     counters.add("write_seconds", ms / 1000, output);
   },
+  key_conflict: (counters, { output }) => counters.add("key_conflicts", 1, output),
   repeated: (counters, { output, records }) => counters.add("repeated_records", records, output),
   rejected: (counters, { output, records, reason }) =>
     counters.add("rejected_records", records, output, reasonClass(reason)),

@@ -24,6 +24,7 @@ export const COUNTERS = {
   writes: { help: "Writes that stored records.", labels: ["output"] },
   write_seconds: { help: "Time spent in writes that stored records.", labels: ["output"] },
   repeated_records: { help: "Delivered records the destination already had.", labels: ["output"] },
+  key_conflicts: { help: "Objects whose key other content had.", labels: ["output"] },
   rejected_records: { help: "Records kept as dead letters.", labels: ["output", "reason"] },
   lost_records: { help: "Records given up. Alert on any increase.", labels: ["where", "name"] },
   lost_bytes: { help: "Bytes given up. Alert on any increase.", labels: ["where", "name"] },

@@ -66,6 +66,7 @@ export function levelOf(event: AgentEvent): LogLevel {
     case "parse_error":
     case "line_cut":
     case "rejected":
+    case "key_conflict":
     case "retry":
     case "queue_torn":
     case "queue_full":
@@ -116,6 +117,12 @@ export function describe(event: AgentEvent): Line {
     }
     case "repeated":
       return { level, component: event.output, message: `already had ${records(event.records)}` };
+    case "key_conflict":
+      return {
+        level,
+        component: event.output,
+        message: `other content stands under ${event.key}: using ${event.next}`,
+      };
     case "rejected": {
       const message = `refused ${records(event.records)} for good, kept as dead letters: ${event.reason}`;
       return { level, component: event.output, message, key: `rejected ${event.output} ${shape(event.reason)}` };

@@ -54,6 +54,7 @@ const ONE_OF_EACH: { [K in AgentEvent["is"]]: Extract<AgentEvent, { is: K }> } =
   line_cut: { is: "line_cut", input: "tail", path: "/a/b.jsonl", offset: 0, length: 2_000_000 },
   file: { is: "file", input: "tail", path: "/a/b.jsonl", change: "found" },
   delivered: { is: "delivered", output: "es", records: 2, bytes: 900, ms: 12 },
+  key_conflict: { is: "key_conflict", output: "o", key: "a.gz", next: "a-1.gz" },
   repeated: { is: "repeated", output: "es", records: 1 },
   rejected: { is: "rejected", output: "es", records: 1, reason: "document_parsing_exception: failed to parse [17]" },
   lost: {
@@ -99,7 +100,7 @@ test("every event is one line, with its fields", () => {
     expect(String(line.msg)).not.toMatch(/undefined|NaN|\[object/);
     expect(line.component).toBeTruthy();
   }
-  expect(written[10]).toMatchObject({ level: "warn", output: "es", attempt: 1, delayMs: 900 });
+  expect(written[11]).toMatchObject({ level: "warn", output: "es", attempt: 1, delayMs: 900 });
 });
 
 test("a line that is only a brace has a hint", () => {

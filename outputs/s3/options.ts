@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { duration, size } from "../../agent/api/options.ts";
+import type { OptionProblem } from "../../agent/api/plugin.ts";
+import { awsOptions, awsProblems } from "../shared/aws.ts";
+import { preset, retentionDays } from "../shared/retention.ts";
+import { isZone } from "../shared/zone.ts";
+import { keyProblems } from "./key.ts";
+
+const DEFAULT_FORMAT = "audit/$TAG/%Y/%m/%d/%H%M%S-$RANGE.jsonl";
+/** A whole object of the default size in one request; the service's least is 5 MiB. */
+const MIN_PART = 5 * 1024 * 1024;
+
+export const s3Options = z.strictObject({
+  bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of a bucket")
+    .meta({ doc: "Bucket; it must exist.", example: "acme-audit" }),
+  ...awsOptions,
+  force_path_style: z.boolean().default(false).meta({
+    doc: "Address the bucket as a path (`https://host/bucket/key`), as most servers want that are not AWS.",
+  }),
+  s3_key_format: z.string().min(1).default(DEFAULT_FORMAT).meta({
+    doc: "Key of an object: strftime conversions (of its first entry's time), `$TAG`, `$TAG[n]`, `$INDEX`, `$NODE`, `$FIRST`, `$LAST` and `$RANGE` (`<node>-<first>-<last>`, the ids of its first and last entry).",
+    shown: DEFAULT_FORMAT,
+  }),
+  s3_key_format_tag_delimiters: z.string().min(1).max(16).default(".").meta({
+    doc: "Characters that part a tag for `$TAG[n]`.",
+  }),
+  time_zone: z.string().default("UTC").refine(isZone, "must be UTC or a zone such as Europe/Berlin").meta({
+    doc: "Zone of the times in the key.",
+  }),
+  total_file_size: size("An object is complete at so many bytes, uncompressed.", "50M"),
+  upload_timeout: duration("An object is complete so long after its first entry.", "10m"),
+  compression: z.enum(["gzip", "zstd", "none"]).default("gzip").meta({ doc: "How objects are compressed." }),
+  format: z.enum(["json", "original"]).default("json").meta({
+    doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence.",
+  }),
+  part_size: size("Larger objects go up in parts of this size; no more than one is in memory. At least 5MiB.", "8MiB"),
+  server_side_encryption: z
+    .enum(["AES256", "aws:kms", "aws:kms:dsse"])
+    .optional()
+    .meta({ doc: "Encryption by the service: its own keys (`AES256`) or KMS's. By default as the bucket is set." }),
+  kms_key_id: z.string().min(1).optional().meta({ doc: "KMS key; with `server_side_encryption: aws:kms`." }),
+  storage_class: z
+    .enum(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"])
+    .optional()
+    .meta({ doc: "Storage class." }),
+  acl: z
+    .enum(["private", "bucket-owner-full-control", "bucket-owner-read", "authenticated-read", "aws-exec-read"])
+    .optional()
+    .meta({ doc: "Canned ACL; for buckets that still use them." }),
+  tags: z
+    .record(z.string().min(1).max(128), z.string().max(256))
+    .default({})
+    .meta({
+      doc: "Tags of each object, at most ten.",
+      example: { team: "security" },
+    }),
+  object_lock: z
+    .strictObject({
+      mode: z.enum(["governance", "compliance"]).default("governance").meta({
+        doc: "`compliance`: nobody can delete it before its time, not even the account's root. `governance`: who may bypass it can.",
+      }),
+      retain_days: z.int().min(1).max(36_500).optional().meta({ doc: "Days that an object cannot be deleted." }),
+      preset: preset().optional(),
+      legal_hold: z.boolean().default(false).meta({ doc: "Put a legal hold on each object as well." }),
+    })
+    .optional()
+    .meta({ doc: "Object Lock; the bucket must have it switched on." }),
+});
+export type S3Options = z.output<typeof s3Options>;
+
+/** What zod cannot say. */
+export function checkOptions(options: S3Options): { errors: OptionProblem[]; warnings: OptionProblem[] } {
+  const { errors, warnings } = awsProblems(options);
+  const key = keyProblems(options.s3_key_format);
+  if (key.error !== undefined) errors.push({ path: ["s3_key_format"], message: key.error });
+  if (key.warning !== undefined) warnings.push({ path: ["s3_key_format"], message: key.warning });
+  if (options.part_size < MIN_PART) errors.push({ path: ["part_size"], message: "must be at least 5MiB" });
+  if (options.kms_key_id !== undefined && !options.server_side_encryption?.startsWith("aws:kms")) {
+    errors.push({ path: ["kms_key_id"], message: "needs `server_side_encryption: aws:kms`" });
+  }
+  if (Object.keys(options.tags).length > 10) errors.push({ path: ["tags"], message: "can be ten at most" });
+  const lock = options.object_lock;
+  if (lock) {
+    const { days, error, warning } = retentionDays(lock.preset, lock.retain_days);
+    if (error !== undefined) errors.push({ path: ["object_lock"], message: error });
+    else if (days === undefined && !lock.legal_hold) {
+      errors.push({ path: ["object_lock"], message: "needs `retain_days`, a `preset`, or `legal_hold: true`" });
+    }
+    if (warning !== undefined) warnings.push({ path: ["object_lock", "preset"], message: warning });
+  }
+  return { errors, warnings };
+}

@@ -1,0 +1,165 @@
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import type { OutputContext } from "../../agent/api/context.ts";
+import type { Failure, ObjectOutput, ObjectPlan, WriteResult } from "../../agent/api/output.ts";
+import { TimeKind, View } from "../../agent/api/view.ts";
+import { Encoder } from "../shared/encode.ts";
+import { contentOf, partsOf } from "./content.ts";
+import { besides, type KeyTemplate, keyTemplate, MAX_KEY_BYTES } from "./key.ts";
+import type { S3Options } from "./options.ts";
+import { type Identity, Store, TakenError } from "./store.ts";
+
+/** Keys tried beside one that other content stands under. */
+const MAX_BESIDES = 9;
+/** A partition may have 512 bytes. */
+const MAX_TAG = 128;
+
+export class S3Output implements ObjectOutput {
+  readonly #options: S3Options;
+  readonly #context: OutputContext;
+  readonly #template: KeyTemplate;
+  readonly #view: View;
+  readonly #encoder: Encoder;
+  readonly #store: Store;
+  #stretch = Number.NaN;
+  #tag = "";
+  #partition = "";
+
+  constructor(options: S3Options, context: OutputContext) {
+    this.#options = options;
+    this.#context = context;
+    const { fields, emit, alias } = context;
+    this.#template = keyTemplate({
+      format: options.s3_key_format,
+      compression: options.compression,
+      zone: options.time_zone,
+      delimiters: options.s3_key_format_tag_delimiters,
+    });
+    this.#view = new View(fields);
+    const nonFinite = options.format === "original" ? "keep" : "null";
+    this.#encoder = new Encoder({ fields, format: options.format, nonFinite, emit, alias });
+    this.#store = new Store(options, context);
+  }
+
+  partition(batch: RecordBatch, index: number): string {
+    const { period, clock } = this.#template;
+    const stretch = period === Infinity ? 0 : Math.floor(clock(this.#time(batch, index)) / period);
+    if (stretch !== this.#stretch || batch.tag !== this.#tag) {
+      this.#stretch = stretch;
+      this.#tag = batch.tag;
+      const from = period === Infinity ? "" : `${new Date(stretch * period).toISOString().slice(0, 13)} `;
+      this.#partition = `${from}${batch.tag.slice(0, MAX_TAG)}`;
+    }
+    return this.#partition;
+  }
+
+  async writeObject(batches: AsyncIterable<RecordBatch>, plan: ObjectPlan, signal: AbortSignal): Promise<WriteResult> {
+    try {
+      signal.throwIfAborted();
+      const first = await firstOf(batches);
+      if (first === undefined) return {};
+      const { tag } = first;
+      const ms = this.#time(first, 0);
+      const key = this.#template.render({
+        tag,
+        ms,
+        node: this.#context.node,
+        plan: plan.id,
+        first: plan.first,
+        last: plan.last,
+      });
+      if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
+        return { blocked: `the key would be longer than ${MAX_KEY_BYTES} bytes: shorten s3_key_format` };
+      }
+      return await this.#upload(batches, key, plan, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const { kind, reason, pauseMs } = this.#store.connection.failure(error);
+      if (kind === "operator" || kind === "too_large") return { blocked: reason };
+      if (kind === "throttled") {
+        const failure: Failure = { action: "retry", reason };
+        const failed = new Map(Array.from({ length: plan.records }, (_, index) => [index, failure]));
+        return { failed, ...(pauseMs !== undefined && { pauseMs }) };
+      }
+      throw new Error(reason);
+    }
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#store.probe(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new Error(`bucket ${this.#options.bucket}: ${this.#store.connection.failure(error).reason}`);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Under the key, or beside it where something else has it. */
+  async #upload(
+    batches: AsyncIterable<RecordBatch>,
+    key: string,
+    plan: ObjectPlan,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    const repeated = { repeated: plan.records };
+    // Begun before: a look is cheaper than an upload that turns out to have been made.
+    if (plan.repeat && (await this.#store.identityOf(key, signal))?.plan === plan.id) return repeated;
+    const sent = await this.#read(batches, signal);
+    const identity: Identity = { plan: plan.id, sha256: sent.sha256, records: plan.records };
+    for (let number = 0; number <= MAX_BESIDES; number++) {
+      const name = besides(key, number);
+      try {
+        if (sent.whole !== undefined) await this.#store.put(name, sent.whole, identity, signal);
+        else {
+          const { pieces } = this.#content(batches, signal);
+          await this.#store.putParts(name, partsOf(pieces, this.#options.part_size), identity, signal);
+        }
+        return {};
+      } catch (error) {
+        if (!(error instanceof TakenError)) throw error;
+      }
+      const there = await this.#store.identityOf(name, signal);
+      if (there?.plan === identity.plan || there?.sha256 === identity.sha256) return repeated;
+      this.#context.emit({
+        is: "key_conflict",
+        output: this.#context.alias,
+        key: name,
+        next: besides(key, number + 1),
+      });
+    }
+    return { blocked: `other content stands under ${key} and ${MAX_BESIDES} names beside it` };
+  }
+
+  /** The hash of the content; and all of it, where it fits into one part. */
+  async #read(
+    batches: AsyncIterable<RecordBatch>,
+    signal: AbortSignal,
+  ): Promise<{ sha256: string; whole: Buffer | undefined }> {
+    const { pieces, sha256 } = this.#content(batches, signal);
+    let held: Buffer[] | undefined = [];
+    let length = 0;
+    for await (const piece of pieces) {
+      length += piece.length;
+      if (length > this.#options.part_size) held = undefined;
+      held?.push(piece);
+    }
+    return { sha256: sha256(), whole: held && Buffer.concat(held) };
+  }
+
+  #content(batches: AsyncIterable<RecordBatch>, signal: AbortSignal) {
+    return contentOf(batches, this.#encoder, this.#options.compression, signal);
+  }
+
+  #time(batch: RecordBatch, index: number): number {
+    const time = this.#view.time(batch, index);
+    return time.kind === TimeKind.exact ? time.ms : batch.readTime;
+  }
+}
+
+async function firstOf(batches: AsyncIterable<RecordBatch>): Promise<RecordBatch | undefined> {
+  for await (const batch of batches) if (batch.count > 0) return batch;
+  return undefined;
+}
