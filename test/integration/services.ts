@@ -34,14 +34,23 @@ export function service<const Name extends string>(what: string, names: readonly
   return { there: missing.length === 0, env };
 }
 
+const DOWN_MS = 500;
+
 /** Whether `restart` can be used. */
 export function canRestart(name: string): boolean {
   const { SERVICES_DIR } = process.env;
   return SERVICES_DIR !== undefined && existsSync(join(SERVICES_DIR, name, "pid"));
 }
 
-/** Ends a server the hard way, leaves it down for a while, and starts it as it was: same command, same environment, same data. */
-export async function restart(name: string, port: number, downMs = 500): Promise<void> {
+/**
+ * Ends a server (the hard way, unless another signal is given), leaves it down for a while, and starts it as it was: same command, same
+ * environment, same data.
+ */
+export async function restart(
+  name: string,
+  port: number,
+  { signal = "SIGKILL", whileDown }: { signal?: NodeJS.Signals; whileDown?: () => void } = {},
+): Promise<void> {
   const folder = join(process.env.SERVICES_DIR!, name);
   const pids = readFileSync(join(folder, "pid"), "utf8").trim().split("\n").map(Number);
   const commands = pids.map((pid) => ({
@@ -49,9 +58,10 @@ export async function restart(name: string, port: number, downMs = 500): Promise
     env: Object.fromEntries(parts(`/proc/${pid}/environ`).map((pair) => pair.split(/=(.*)/s, 2))),
     cwd: readlinkSync(`/proc/${pid}/cwd`),
   }));
-  for (const pid of pids) process.kill(pid, "SIGKILL");
+  for (const pid of pids) process.kill(pid, signal);
   await until(`${name} to end`, () => pids.every((pid) => !alive(pid)));
-  await delay(downMs);
+  whileDown?.();
+  await delay(DOWN_MS);
   const log = openSync(join(folder, "log"), "a");
   const started = commands.map(({ args: [program, ...args], env, cwd }) => {
     const child = spawn(program!, args, { env, cwd, detached: true, stdio: ["ignore", log, log] });
