@@ -4,6 +4,7 @@ import file from "./file/index.ts";
 import s3 from "./s3/index.ts";
 import splunkHec from "./splunk-hec/index.ts";
 import stdout from "./stdout/index.ts";
+import syslog from "./syslog/index.ts";
 
 /** Every output the agent knows. To add one: make its folder, then name it here. */
-export const outputs: readonly AnyOutputDefinition[] = [elasticsearch, file, s3, splunkHec, stdout];
+export const outputs: readonly AnyOutputDefinition[] = [elasticsearch, file, s3, splunkHec, stdout, syslog];

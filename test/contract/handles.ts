@@ -1,8 +1,9 @@
 /** Finds what a piece of code leaves open: timers, sockets, files. Of that code alone, whatever else the process does. */
 import { AsyncLocalStorage, createHook } from "node:async_hooks";
 
+/** No TLSWRAP: it ends when it is collected, and the TCPWRAP below it tells. */
 const KINDS =
-  /^(Timeout|Immediate|TCPWRAP|TCPSERVERWRAP|TLSWRAP|PIPEWRAP|UDPWRAP|TTYWRAP|FSEVENTWRAP|STATWATCHER|FILEHANDLE|WORKER)$/;
+  /^(Timeout|Immediate|TCPWRAP|TCPSERVERWRAP|PIPEWRAP|UDPWRAP|TTYWRAP|FSEVENTWRAP|STATWATCHER|FILEHANDLE|WORKER)$/;
 
 interface Resource {
   hasRef?(): boolean;

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { size } from "../../../agent/api/options.ts";
 import type { OptionProblem } from "../../../agent/api/plugin.ts";
+import { FACILITIES, SEVERITIES } from "../../../agent/api/syslog-names.ts";
 import type { FramerOptions } from "./framer.ts";
-import { FACILITIES, SEVERITIES } from "./syslog-names.ts";
 
 /** Below, the wrappings of `cri` and `syslog` lines would be all that is left. */
 const LEAST_LINE_BYTES = 1024;

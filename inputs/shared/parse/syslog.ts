@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { type Cut, RecordBatch, SpanFlag } from "../../../agent/api/batch.ts";
+import { FACILITIES, SEVERITIES } from "../../../agent/api/syslog-names.ts";
 import { Scanner } from "../../../agent/json/scanner.ts";
 import type { RecordOutput } from "./output.ts";
 import type { LineParser } from "./parsed.ts";
 import { markLength } from "./spans.ts";
-import { FACILITIES, SEVERITIES } from "./syslog-names.ts";
 
 const SPACE = 0x20;
 const AT = 0x40;

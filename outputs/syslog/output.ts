@@ -1,0 +1,85 @@
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import type { OutputContext } from "../../agent/api/context.ts";
+import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { ByteWriter } from "../shared/writer.ts";
+import { Connector } from "./connect.ts";
+import { MessageBuilder } from "./message.ts";
+import { type SyslogOptions, serversOf } from "./options.ts";
+import { RelpTransport } from "./relp.ts";
+import { StreamTransport } from "./stream.ts";
+import type { Frames, Transport } from "./transport.ts";
+import { UdpTransport } from "./udp.ts";
+
+const BODY_HINT = 64 * 1024;
+
+export class SyslogOutput implements Output {
+  readonly #options: SyslogOptions;
+  readonly #builder: MessageBuilder;
+  readonly #transport: Transport;
+  readonly #scratch = new ByteWriter(4_096);
+
+  constructor(options: SyslogOptions, context: OutputContext) {
+    this.#options = options;
+    this.#builder = new MessageBuilder(options, context);
+    this.#transport = transportOf(options, context);
+  }
+
+  async write(batches: readonly RecordBatch[], _plan: Plan, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    const failed = new Map<number, Failure>();
+    const frames = this.#frames(batches, failed);
+    if (frames.ends.length > 0) await this.#transport.send(frames, signal);
+    return failed.size > 0 ? { failed } : {};
+  }
+
+  probe(signal: AbortSignal): Promise<void> {
+    return this.#transport.probe(signal);
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  #frames(batches: readonly RecordBatch[], failed: Map<number, Failure>): Frames {
+    const writer = new ByteWriter(BODY_HINT);
+    const ends: number[] = [];
+    const scratch = this.#scratch;
+    let at = 0;
+    for (const batch of batches) {
+      for (let index = 0; index < batch.count; index++, at++) {
+        scratch.reset();
+        const reason = this.#builder.write(batch, index, scratch);
+        if (reason !== undefined) {
+          failed.set(at, { action: "reject", reason });
+          continue;
+        }
+        this.#frame(scratch, writer);
+        ends.push(writer.length);
+      }
+    }
+    this.#builder.done();
+    return { bytes: writer.take(), ends };
+  }
+
+  #frame(message: ByteWriter, writer: ByteWriter): void {
+    const { protocol, format, framing } = this.#options;
+    const stream = protocol === "tcp" || protocol === "tls";
+    if (stream && format !== "loki" && framing === "octet_counting") writer.ascii(`${message.length} `);
+    writer.bytes(message.view());
+    // Python's SysLogHandler ends every message so, on UDP as well.
+    if (format === "loki") writer.byte(0);
+    else if (stream && framing === "newline") writer.byte(0x0a);
+  }
+}
+
+function transportOf(options: SyslogOptions, { clock, emit, alias }: OutputContext): Transport {
+  const servers = serversOf(options);
+  const now = () => clock.monotonic();
+  if (options.protocol === "udp") return new UdpTransport(servers, now);
+  const connector = new Connector(servers, options.protocol === "tls" ? (options.tls ?? { verify: true }) : undefined);
+  if (options.protocol === "relp") return new RelpTransport(connector);
+  return new StreamTransport(connector, now, (bytes) => {
+    const message = `the connection broke: the last ${bytes} bytes were sent again`;
+    emit({ is: "notice", level: "info", component: alias, message });
+  });
+}
