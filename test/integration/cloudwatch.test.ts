@@ -1,0 +1,86 @@
+/**
+ * Against a real HTTP implementation of CloudWatch Logs (moto): `CLOUDWATCH_URL`. It keeps everything in memory, so a restart would empty it: the way to it is
+ * cut instead. What it does not check (10,000 events, 1 MiB, 24 hours, retention values) is tried against test/fakes/cloudwatch.ts.
+ */
+import {
+  CloudWatchLogsClient,
+  DescribeLogGroupsCommand,
+  DescribeLogStreamsCommand,
+  GetLogEventsCommand,
+} from "@aws-sdk/client-cloudwatch-logs";
+import { describe, expect, test } from "vitest";
+import { runOnce } from "../e2e/harness/agent.ts";
+import { Cuttable } from "../e2e/harness/cuttable.ts";
+import { Workspace } from "../e2e/harness/workspace.ts";
+import { service } from "./services.ts";
+import { ENTRIES, expectAll, numbered, ship } from "./shipment.ts";
+
+const cloudwatch = service("CloudWatch Logs", ["CLOUDWATCH_URL"]);
+
+describe.runIf(cloudwatch.there)("a real CloudWatch Logs", () => {
+  const endpoint = cloudwatch.env.CLOUDWATCH_URL;
+  const run = `/it/${process.pid}-${Date.now().toString(36)}`;
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const client = cloudwatch.there
+    ? new CloudWatchLogsClient({ endpoint, region: "us-east-1", credentials })
+    : (undefined as never);
+  const output = (name: string, more: object = {}) => ({
+    ...{ name: "cloudwatch", endpoint, region: "us-east-1", access_key_id: "test", secret_access_key: "test" },
+    ...{ log_group: `${run}/${name}`, log_stream: "$TAG", ...more },
+  });
+
+  async function events(logGroupName: string): Promise<{ timestamp: number; message: string }[]> {
+    const found: { timestamp: number; message: string }[] = [];
+    for (let nextToken: string | undefined; ; ) {
+      const page = await client.send(
+        new GetLogEventsCommand({
+          logGroupName,
+          logStreamName: "audit.app",
+          startFromHead: true,
+          limit: 10_000,
+          nextToken,
+        }),
+      );
+      for (const { timestamp, message } of page.events ?? []) found.push({ timestamp: timestamp!, message: message! });
+      if ((page.events ?? []).length === 0 || page.nextForwardToken === nextToken) return found;
+      nextToken = page.nextForwardToken;
+    }
+  }
+
+  test("entries arrive byte by byte, in order, in a group and a stream made for them", async () => {
+    const workspace = new Workspace();
+    const lines = numbered(3_000);
+    const path = await workspace.write("logs/app.jsonl", `${lines.join("\n")}\n`);
+    const pipeline = {
+      inputs: [{ name: "tail", tag: "audit.app", path }],
+      outputs: [{ match: "*", ...output("first", { format: "original", retention_days: 100 }) }],
+    };
+    const config = JSON.stringify({ service: { data_dir: workspace.path("data") }, pipeline });
+    await runOnce(await workspace.write("p.json", config));
+    const got = await events(`${run}/first`);
+    expect(got.map(({ message }) => message).join("\n") === lines.join("\n"), "the lines as they were").toBe(true);
+    expect(got[0]!.timestamp).toBe(Date.parse((JSON.parse(lines[0]!) as { timestamp: string }).timestamp));
+    const { logGroups } = await client.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: `${run}/first` }));
+    expect(logGroups?.map(({ retentionInDays }) => retentionInDays)).toEqual([120]);
+    const { logStreams } = await client.send(new DescribeLogStreamsCommand({ logGroupName: `${run}/first` }));
+    expect(logStreams?.map(({ logStreamName }) => logStreamName)).toEqual(["audit.app"]);
+  });
+
+  test("the way is cut and the agent killed in the middle: all arrive", async () => {
+    const way = await Cuttable.to(endpoint);
+    await ship({
+      output: output("cut", { endpoint: way.url }),
+      trouble: async () => {
+        for (let i = 0; i < 3; i++) {
+          await way.cut();
+          await way.mend();
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+      },
+      kill: true,
+    });
+    const numbers = (await events(`${run}/cut`)).map(({ message }) => (JSON.parse(message) as { n: number }).n);
+    expect(numbers.length).toBeGreaterThanOrEqual(ENTRIES);
+    expectAll(numbers, "at least once");
+  });
+});
