@@ -13,7 +13,7 @@ import { readTls } from "./tls.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT";
-  /** Behind the endpoint's own path; with its query. */
+  /** Behind the endpoint's own path; with its query. Empty: the endpoint as it is written. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
@@ -57,7 +57,10 @@ interface Open {
 
 interface Endpoint {
   readonly origin: string;
+  /** Without slashes at its end. */
   readonly path: string;
+  /** As written, with its query. */
+  readonly whole: string;
   readonly url: string;
   /** Monotonic milliseconds until which others are preferred. */
   avoidUntil: number;
@@ -73,8 +76,8 @@ export class HttpClient {
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.#endpoints = options.urls.map((url) => {
-      const { origin, pathname } = new URL(url);
-      return { url, origin, path: pathname.replace(/\/+$/, ""), avoidUntil: 0 };
+      const { origin, pathname, search } = new URL(url);
+      return { url, origin, path: pathname.replace(/\/+$/, ""), whole: `${pathname}${search}`, avoidUntil: 0 };
     });
   }
 
@@ -120,7 +123,7 @@ export class HttpClient {
     signal.throwIfAborted();
     const answer = await dispatcher.request({
       origin: endpoint.origin,
-      path: `${endpoint.path}${path}`,
+      path: path === "" ? endpoint.whole : `${endpoint.path}${path}`,
       method,
       headers: body === undefined ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) },
       body: typeof body === "object" && body.length > PIECE ? pieces(body) : (body ?? null),
@@ -232,15 +235,15 @@ export function endpointProblems(
   urls: readonly string[],
   tls: TlsOptions | undefined,
   instead: string,
-  path: readonly (string | number)[] = ["url"],
+  { query = false }: { query?: boolean } = {},
 ): OptionProblem[] {
   return urls.flatMap((text, i) => {
     const { username, password, search, hash, protocol } = new URL(text);
-    const at = [...path, i];
+    const at = ["url", i];
     const problems: OptionProblem[] = [];
     if (username !== "" || password !== "")
       problems.push({ path: at, message: `must not hold credentials; use ${instead}` });
-    if (search !== "" || hash !== "") problems.push({ path: at, message: "must end with its path" });
+    if ((search !== "" && !query) || hash !== "") problems.push({ path: at, message: "must end with its path" });
     if (protocol === "http:" && tls !== undefined) {
       problems.push({ path: at, message: "is plain http, so `tls` has no effect" });
     }

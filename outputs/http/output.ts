@@ -1,0 +1,176 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { constants, gzip } from "node:zlib";
+import type { RecordBatch } from "../../agent/api/batch.ts";
+import type { OutputContext } from "../../agent/api/context.ts";
+import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { HttpClient, type HttpReply, statusReason } from "../shared/http.ts";
+import { retryAfterMs } from "../shared/retry-after.ts";
+import { ByteWriter } from "../shared/writer.ts";
+import { HttpBody } from "./body.ts";
+import type { HttpOptions } from "./options.ts";
+
+const compress = promisify(gzip);
+const BODY_HINT = 256 * 1024;
+const RETRY = new Set([408, 425, 429]);
+const HINTS: Readonly<Record<number, string>> = {
+  401: "check the credentials",
+  403: "check the credentials",
+  404: "check `url`",
+  405: "check `method`",
+};
+/** A write of many single requests ends after so long, well within the lane's time; the rest comes with the next. */
+const SINGLES_MS = 15_000;
+
+type Verdict =
+  | { readonly is: "stored" }
+  | { readonly is: "retry"; readonly reason: string; readonly pauseMs: number | undefined }
+  | { readonly is: "refused"; readonly reason: string }
+  | { readonly is: "blocked"; readonly reason: string };
+
+export class HttpOutput implements Output {
+  readonly #options: HttpOptions;
+  readonly #context: OutputContext;
+  readonly #client: HttpClient;
+  readonly #body: HttpBody;
+  /** Monotonic milliseconds before which no single request goes out. */
+  #nextAt = 0;
+
+  constructor(options: HttpOptions, context: OutputContext) {
+    this.#options = options;
+    this.#context = context;
+    this.#client = new HttpClient({ urls: options.url, tls: options.tls, clock: context.clock });
+    this.#body = new HttpBody(options, context);
+  }
+
+  async write(batches: readonly RecordBatch[], _plan: Plan, signal: AbortSignal): Promise<WriteResult> {
+    signal.throwIfAborted();
+    if (this.#options.body === "single") return await this.#singles(batches, signal);
+    const { bytes, count } = this.#encode(batches);
+    if (count === 0) return {};
+    const verdict = await this.#send(bytes, signal);
+    if (verdict.is === "stored") return {};
+    if (verdict.is !== "retry") return { [verdict.is]: verdict.reason };
+    const failure: Failure = { action: "retry", reason: verdict.reason };
+    const failed = new Map(Array.from({ length: count }, (_, i) => [i, failure]));
+    return { failed, ...(verdict.pauseMs !== undefined && { pauseMs: verdict.pauseMs }) };
+  }
+
+  /** There is no request without an entry that every server understands: this one only has to answer. */
+  async probe(signal: AbortSignal): Promise<void> {
+    for (const endpoint of this.#options.url) {
+      const reply = await this.#client.request({ method: "GET", path: "", headers: this.#headers(), endpoint }, signal);
+      if (reply.status === 401 || reply.status === 403 || reply.status >= 500) {
+        throw new Error(statusReason(reply.status, reply.text, HINTS[reply.status]));
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  #encode(batches: readonly RecordBatch[]): { bytes: Buffer; count: number } {
+    const writer = new ByteWriter(BODY_HINT);
+    const list = this.#options.body === "json_array";
+    let count = 0;
+    if (list) writer.byte(0x5b);
+    for (const batch of batches) {
+      for (let index = 0; index < batch.count; index++) {
+        if (list && count > 0) writer.byte(0x2c);
+        this.#body.write(batch, index, writer);
+        if (!list) writer.byte(0x0a);
+        count++;
+      }
+    }
+    if (list) writer.byte(0x5d);
+    this.#body.done();
+    return { bytes: writer.take(), count };
+  }
+
+  /** One after the other, no faster than allowed. Those not sent in time are left for the next write. */
+  async #singles(batches: readonly RecordBatch[], signal: AbortSignal): Promise<WriteResult> {
+    const { clock } = this.#context;
+    const documents = this.#documents(batches);
+    const failed = new Map<number, Failure>();
+    const from = clock.monotonic();
+    for (const [at, document] of documents.entries()) {
+      const wait = this.#nextAt - clock.monotonic();
+      if (at > 0 && clock.monotonic() + Math.max(wait, 0) - from > SINGLES_MS) {
+        return this.#rest(failed, at, documents.length, { is: "retry", reason: "the rate is limited", pauseMs: wait });
+      }
+      if (wait > 0) await delay(wait, undefined, { signal });
+      this.#nextAt = clock.monotonic() + (this.#options.rate === undefined ? 0 : 1_000 / this.#options.rate);
+      const verdict = await this.#send(document, signal).catch((error: Error): Verdict => {
+        if (at === 0) throw error;
+        return { is: "retry", reason: error.message, pauseMs: undefined };
+      });
+      if (verdict.is === "stored") continue;
+      if (verdict.is === "refused") failed.set(at, { action: "reject", reason: verdict.reason });
+      else if (verdict.is === "blocked" && at === 0) return { blocked: verdict.reason };
+      else return this.#rest(failed, at, documents.length, verdict);
+    }
+    return failed.size > 0 ? { failed } : {};
+  }
+
+  #documents(batches: readonly RecordBatch[]): Buffer[] {
+    const documents: Buffer[] = [];
+    for (const batch of batches) {
+      for (let index = 0; index < batch.count; index++) {
+        const writer = new ByteWriter(512);
+        this.#body.write(batch, index, writer);
+        documents.push(writer.take());
+      }
+    }
+    this.#body.done();
+    return documents;
+  }
+
+  #rest(
+    failed: Map<number, Failure>,
+    from: number,
+    to: number,
+    verdict: { is: "retry" | "blocked"; reason: string; pauseMs?: number | undefined },
+  ): WriteResult {
+    const action = verdict.is === "blocked" ? "block" : "retry";
+    for (let at = from; at < to; at++) failed.set(at, { action, reason: verdict.reason });
+    return { failed, ...(verdict.pauseMs !== undefined && verdict.pauseMs > 0 && { pauseMs: verdict.pauseMs }) };
+  }
+
+  async #send(bytes: Buffer, signal: AbortSignal): Promise<Verdict> {
+    const { compression, method, body } = this.#options;
+    const zipped = compression === "gzip";
+    const packed = zipped ? await compress(bytes, { level: constants.Z_BEST_SPEED }) : bytes;
+    const headers = {
+      "content-type": body === "ndjson" ? "application/x-ndjson" : "application/json",
+      ...this.#headers(),
+      ...(zipped && { "content-encoding": "gzip" }),
+    };
+    return this.#judge(await this.#client.request({ method, path: "", headers, body: packed }, signal));
+  }
+
+  #judge({ status, text, headers }: HttpReply): Verdict {
+    if (status >= 200 && status < 300) return { is: "stored" };
+    const reason = statusReason(status, text, HINTS[status]);
+    if (RETRY.has(status) || status >= 500 || this.#options.retry_on.includes(status)) {
+      const header = headers["retry-after"];
+      const pauseMs = retryAfterMs(typeof header === "string" ? header : undefined, this.#context.clock.now());
+      return { is: "retry", reason, pauseMs };
+    }
+    if (status === 413 || this.#options.refuse_on.includes(status)) return { is: "refused", reason };
+    return { is: "blocked", reason };
+  }
+
+  /** Secrets are revealed at every request: those from files may have been renewed. */
+  #headers(): Record<string, string> {
+    const { headers, username, password, bearer } = this.#options;
+    const all = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.reveal().trim()]),
+    );
+    if (bearer) all.authorization = `Bearer ${bearer.reveal().trim()}`;
+    if (username !== undefined && password) {
+      all.authorization = `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString("base64")}`;
+    }
+    return all;
+  }
+}
