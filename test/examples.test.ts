@@ -19,6 +19,9 @@ function load(text: string, file: string) {
     env: {
       ELASTICSEARCH_URL: "http://localhost:9200",
       ELASTICSEARCH_API_KEY: "key",
+      SPLUNK_HEC_TOKEN: "token",
+      INGEST_TOKEN: "token",
+      DD_API_KEY: "key",
       ENVIRONMENT: "production",
       DEPLOYMENT_ID: "blue",
     },

@@ -14,23 +14,29 @@ Any 2xx means stored. 408, 425, 429 and 5xx are tried again (after \`Retry-After
 Datadog takes a list of entries, 5 MB and 1000 of them at most:
 
 \`\`\`yaml
-- name: http
-  url: https://http-intake.logs.datadoghq.com/api/v2/logs
-  body: json_array
-  headers: { DD-API-KEY: '\${DD_API_KEY}' }
-  add: { ddsource: audit-agent, service: loki-mode }
-  compression: gzip
-  batch: { records: 1000, bytes: 4M }
+pipeline:
+  outputs:
+    - name: http
+      match: '*'
+      url: https://http-intake.logs.datadoghq.com/api/v2/logs
+      body: json_array
+      headers: { DD-API-KEY: '\${DD_API_KEY}' }
+      add: { ddsource: audit-agent, service: loki-mode }
+      compression: gzip
+      batch: { records: 1000, bytes: 4M }
 \`\`\`
 
 A chat or incident webhook takes one small document at a time:
 
 \`\`\`yaml
-- name: http
-  url: https://hooks.example.com/services/T000/B000
-  body: single
-  template: { text: '{event} by {actor}' }
-  rate: 1
+pipeline:
+  outputs:
+    - name: http
+      match: '*'
+      url: https://hooks.example.com/services/T000/B000
+      body: single
+      template: { text: '{event} by {actor}' }
+      rate: 1
 \`\`\`
 `.trim(),
   limits: { records: 5_000, bytes: 4_000_000, overhead: 64 },

@@ -1,7 +1,7 @@
 /** What every output to AWS has in common: the options, and the SDK client's configuration made of them. The SDK itself is imported late. */
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import type { NodeHttpHandlerOptions } from "@smithy/types";
+import type { NodeHttpHandlerOptions } from "@smithy/node-http-handler";
 import { z } from "zod";
 import { optionalDuration, type Secret, secret, type TlsOptions, tlsOptions, url } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
