@@ -156,7 +156,7 @@ describe.runIf(hec.there)("a real collector", () => {
       },
       kill: true,
     });
-    await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES);
+    await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
     expectAll(numbers(from), "at least once");
   });
 
@@ -176,7 +176,7 @@ describe.runIf(hec.there)("a real collector", () => {
         trouble: () => restart("otelcol", port, { signal: "SIGTERM", whileDown }),
       });
       const all = () => [...before, ...numbers(0)];
-      await until("the last to be written", () => new Set(all()).size === ENTRIES);
+      await until("the last to be written", () => new Set(all()).size === ENTRIES, { timeoutMs: 60_000 });
       expectAll(all(), "at least once");
     },
   );

@@ -152,7 +152,7 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
         },
         kill: true,
       });
-      await until("all to be written", () => new Set(numbers(from)).size === ENTRIES);
+      await until("all to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
       expectAll(numbers(from), "at least once");
     },
   );
@@ -167,7 +167,7 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
         // As a service manager does it: what it has read, it writes.
         trouble: () => restart("rsyslog", Number(ways[way]!.port), { signal: "SIGTERM" }),
       });
-      await until("all to be written", () => new Set(numbers(from)).size === ENTRIES);
+      await until("all to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
       expectAll(numbers(from), "at least once");
     },
   );
