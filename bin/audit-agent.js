@@ -5,7 +5,8 @@ import * as module from "node:module";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 
-const NEEDED = 24;
+/** 24.5: the first whose connection pools know of proxies. */
+const NEEDED = [24, 5];
 
 /**
  * How much the heap may grow between full collections, in percent of what is alive. Buffers count as growth, and a batch is little else:
@@ -28,9 +29,10 @@ function cacheFolder() {
 }
 
 function start() {
-  if (Number(process.versions.node.split(".")[0]) < NEEDED) {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
     process.stderr.write(
-      `audit-agent needs Node.js ${NEEDED} or newer; this is ${process.versions.node} (${process.execPath})\n`,
+      `audit-agent needs Node.js ${NEEDED.join(".")} or newer; this is ${process.versions.node} (${process.execPath})\n`,
     );
     process.exitCode = 2;
     return;

@@ -77,6 +77,10 @@ export interface FlowReport {
 
 /** Warnings about how the enabled parts meet. */
 export function checkFlow(config: Pick<ResolvedConfig, "inputs" | "filters" | "outputs">, report: FlowReport): void {
+  for (const { alias, options } of config.outputs) {
+    if (!isRecord(options.tls) || options.tls.verify !== false) continue;
+    report.warn("output", alias, "tls.verify is off: anybody in between can read the log, alter it, and keep it");
+  }
   const tags = [...new Set(config.inputs.map((input) => input.tag))];
   if (tags.length === 0) return;
   const known = tags.length === 1 ? `the only tag is ${tags[0]}` : `the inputs' tags are ${tags.join(", ")}`;

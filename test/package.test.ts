@@ -26,7 +26,7 @@ test.each(["12.22.0", "20.19.0", "23.11.1"])(
       (e: { code: number; stdout: string; stderr: string }) => e,
     );
     expect(error).toMatchObject({ code: 2, stdout: "" });
-    expect(error!.stderr).toMatch(/^audit-agent needs Node\.js 24 or newer; this is [\d.]+ \(.+\)\n$/);
+    expect(error!.stderr).toMatch(/^audit-agent needs Node\.js 24\.5 or newer; this is [\d.]+ \(.+\)\n$/);
     expect(error!.stderr).toContain(version);
   },
 );

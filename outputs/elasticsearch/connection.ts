@@ -17,7 +17,7 @@ import type {
   ConnectionRequestResponseAsStream,
 } from "@elastic/elasticsearch";
 import type { TlsOptions } from "../../agent/api/options.ts";
-import { TlsAgent } from "../shared/tls.ts";
+import { agentsFor } from "../shared/agents.ts";
 
 type Elastic = typeof import("@elastic/elasticsearch");
 
@@ -29,11 +29,6 @@ export interface Sending {
 
 /** An answer larger than this is none of a bulk request's. */
 const MAX_ANSWER = 256 * 1024 * 1024;
-/** Idle connections are closed before the load balancers in between forget them. */
-const IDLE_MS = 20_000;
-
-const AGENT_OPTIONS: https.AgentOptions = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo" };
-
 /** The class, made from the lazily imported library. */
 export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): typeof BaseConnection {
   const { BaseConnection: Base, errors } = elastic;
@@ -47,8 +42,8 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
       super(options);
       this.#secure = this.url.protocol === "https:";
       this.#prefix = this.url.pathname.replace(/\/+$/, "");
-      if (!this.#secure) this.#agent = new http.Agent(AGENT_OPTIONS);
-      else this.#agent = tls ? new TlsAgent(tls, AGENT_OPTIONS) : new https.Agent(AGENT_OPTIONS);
+      const { httpAgent, httpsAgent } = agentsFor(tls);
+      this.#agent = this.#secure ? httpsAgent : httpAgent;
     }
 
     override request(

@@ -1,12 +1,11 @@
 /** What every output to AWS has in common: the options, and the SDK client's configuration made of them. The SDK itself is imported late. */
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import type { NodeHttpHandlerOptions } from "@smithy/node-http-handler";
 import { z } from "zod";
 import { optionalDuration, type Secret, secret, type TlsOptions, tlsOptions, url } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
+import { agentsFor } from "./agents.ts";
 import { type AwsFailure, awsFailure } from "./aws-failure.ts";
-import { TlsAgent, tlsProblems } from "./tls.ts";
+import { tlsProblems } from "./tls.ts";
 
 /** Spread into an output's `z.strictObject`. */
 export const awsOptions = {
@@ -127,8 +126,6 @@ export interface AwsConnection {
   close(): void;
 }
 
-/** A connection nobody used for so long is closed, before what is in between forgets it. */
-const IDLE_MS = 20_000;
 /** A connection on which nothing moves in either direction for so long is dead (a half-open one says nothing). */
 const STALL_MS = 60_000;
 const CONNECT_MS = 10_000;
@@ -172,12 +169,6 @@ export function awsConnection(
       agents.httpsAgent.destroy();
     },
   };
-}
-
-function agentsFor(tls: TlsOptions | undefined): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
-  const options = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo" as const };
-  const httpsAgent = tls ? new TlsAgent(tls, options) : new HttpsAgent({ ...options, minVersion: "TLSv1.2" });
-  return { httpAgent: new HttpAgent(options), httpsAgent };
 }
 
 interface Asking {

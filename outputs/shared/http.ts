@@ -136,7 +136,7 @@ export class HttpClient {
   /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
   async #dispatcher(secure: boolean): Promise<Open> {
     if (this.#closed) throw new Error("closed");
-    const tls = secure && this.#options.tls ? await readTls(this.#options.tls) : undefined;
+    const tls = secure && this.#options.tls ? readTls(this.#options.tls) : undefined;
     const key = tls ? fingerprint(tls) : "";
     const current = await this.#open?.catch(() => undefined);
     if (current && (current.key === key || !secure)) return current;

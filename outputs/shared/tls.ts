@@ -1,14 +1,17 @@
 /** TLS settings as the platform wants them. Files are read when a connection is made, so a renewed certificate needs no restart. */
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { Agent, type AgentOptions, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
 import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 
-/** Reads the files named in `tls`. Throws a sentence that names the option and the file. */
-export async function readTls(tls: TlsOptions): Promise<ConnectionOptions> {
-  const [ca, cert, key] = await Promise.all([pem("ca", tls.ca), pem("cert", tls.cert), pem("key", tls.key)]);
+/**
+ * Reads the files named in `tls`; synchronously, as they are small, read once a connection, and Node's agents make connections so. Throws a
+ * sentence that names the option and the file.
+ */
+export function readTls(tls: TlsOptions): ConnectionOptions {
+  const [ca, cert, key] = [pem("ca", tls.ca), pem("cert", tls.cert), pem("key", tls.key)];
   return {
     rejectUnauthorized: tls.verify,
     ...(ca && { ca }),
@@ -25,11 +28,11 @@ export function tlsProblems(tls: TlsOptions | undefined): OptionProblem[] {
   return [{ path: ["tls", missing], message: "a client certificate needs both `cert` and `key`" }];
 }
 
-async function pem(option: string, file: string | undefined): Promise<Buffer | undefined> {
+function pem(option: string, file: string | undefined): Buffer | undefined {
   if (file === undefined) return undefined;
   let text: Buffer;
   try {
-    text = await readFile(file);
+    text = readFileSync(file);
   } catch (error) {
     throw new Error(`tls.${option}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? error}`);
   }
@@ -46,14 +49,17 @@ export class TlsAgent extends Agent {
 
   constructor(tls: TlsOptions, options: AgentOptions) {
     // A resumed session would outlive the certificates it was made with.
-    super({ ...options, maxCachedSessions: 0 });
+    super({ ...options, minVersion: "TLSv1.2", maxCachedSessions: 0 });
     this.#tls = tls;
   }
 
-  override createConnection(options: RequestOptions, connected: Connected): undefined {
-    readTls(this.#tls).then(
-      (tls) => connected(null, super.createConnection({ ...options, ...tls }, undefined) as Duplex),
-      (error: Error) => connected(error, undefined as never),
-    );
+  /** Through a proxy what is returned is the way there; the tunnel's end comes by the callback. */
+  override createConnection(options: RequestOptions, connected: Connected): Duplex | undefined {
+    try {
+      return super.createConnection({ ...options, ...readTls(this.#tls) }, connected as never) as Duplex;
+    } catch (error) {
+      process.nextTick(connected, error as Error, undefined as never);
+      return undefined;
+    }
   }
 }

@@ -47,7 +47,7 @@ export class Connector {
 
   async #open({ host, port }: Server, signal: AbortSignal): Promise<Socket> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-    const files = this.#tls && (await readTls(this.#tls));
+    const files = this.#tls && readTls(this.#tls);
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket = files
       ? connectTls({ host, port, minVersion: "TLSv1.2", ...name, ...files })

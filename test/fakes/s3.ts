@@ -3,6 +3,7 @@
  * headers. Path style. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its neighbours.
  */
 import { createHash } from "node:crypto";
+import type { ServerOptions } from "node:https";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { type FakeAnswer, FakeHttpServer, type ReceivedRequest } from "./http-server.ts";
 
@@ -13,6 +14,8 @@ export type S3Mode =
   | "throttled"
   /** 403 AccessDenied. */
   | "denied"
+  /** The second part of an upload is answered 500. */
+  | "part_fails"
   /** The object is stored, and the connection closed instead of an answer. */
   | "silent";
 
@@ -39,13 +42,13 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
   readonly uploads = new Map<string, Upload>();
   #uploads = 0;
 
-  private constructor(bucket: string) {
-    super();
+  private constructor(bucket: string, tls?: ServerOptions) {
+    super(tls);
     this.bucket = bucket;
   }
 
-  static start(bucket = "bucket"): Promise<FakeS3> {
-    return new FakeS3(bucket).listen();
+  static start(bucket = "bucket", tls?: ServerOptions): Promise<FakeS3> {
+    return new FakeS3(bucket, tls).listen();
   }
 
   /** The lines of all objects, in the order of the keys' arrival. */
@@ -94,6 +97,7 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
       if (id !== null) {
         const upload = this.uploads.get(id);
         if (!upload) return fault(404, "NoSuchUpload", "The specified upload does not exist");
+        if (this.mode === "part_fails" && query.get("partNumber") === "2") return fault(500, "InternalError", "again");
         upload.parts.set(Number(query.get("partNumber")), body);
         return { status: 200, headers: { etag: `"${query.get("partNumber")}"` } };
       }

@@ -1,0 +1,24 @@
+/**
+ * Connection pools of Node's own http and https, for libraries that bring none of their own: connections are kept alive, TLS files are read for
+ * each new one, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY (or in lower case) are honoured.
+ */
+import { type AgentOptions, Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { TlsOptions } from "../../agent/api/options.ts";
+import { TlsAgent } from "./tls.ts";
+
+/** A connection nobody used for so long is closed, before what is in between forgets it. */
+const IDLE_MS = 20_000;
+
+export interface Agents {
+  readonly httpAgent: HttpAgent;
+  readonly httpsAgent: HttpsAgent;
+}
+
+export function agentsFor(tls: TlsOptions | undefined): Agents {
+  const options: AgentOptions = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo", proxyEnv: process.env };
+  return {
+    httpAgent: new HttpAgent(options),
+    httpsAgent: tls ? new TlsAgent(tls, options) : new HttpsAgent({ ...options, minVersion: "TLSv1.2" }),
+  };
+}
