@@ -109,3 +109,15 @@ test("a page of HTML becomes a line, a hint says what to do", () => {
   expect(requestReason(404, '{"error":"no handler"}')).toMatch(/^HTTP 404 no handler \(is this/);
   expect(requestReason(500, "")).toBe("HTTP 500");
 });
+
+test.each([
+  ["coordinating_operation_bytes=2000000, max_coordinating_bytes=1048576", "refused"],
+  ["coordinating_operation_bytes=1000, max_coordinating_bytes=1048576", "retry"],
+  ["queue capacity reached", "retry"],
+])("429 because of %s: %s", (why, is) => {
+  const error = {
+    type: "es_rejected_execution_exception",
+    reason: `rejected execution of coordinating operation [${why}]`,
+  };
+  expect(classifyRequest(429, JSON.stringify({ error, status: 429 }), undefined, 0)).toMatchObject({ is });
+});

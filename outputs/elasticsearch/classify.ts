@@ -110,6 +110,9 @@ export function classifyRequest(
 ): RequestVerdict {
   if (status === 200) return { is: "read" };
   const reason = requestReason(status, body);
+  if (status === 429 && isTooLargeItself(body)) {
+    return { is: "refused", reason: `${reason}: this request alone is above indexing_pressure.memory.limit` };
+  }
   if (status === 429 || status === 503) {
     const pauseMs = retryAfterMs(retryAfter, nowMs);
     return { is: "retry", reason, ...(pauseMs !== undefined && { pauseMs }) };
@@ -122,6 +125,16 @@ export function classifyRequest(
     return { is: "unknown", reason };
   }
   return { is: "blocked", reason };
+}
+
+/**
+ * Indexing pressure: `… coordinating_operation_bytes=N, max_coordinating_bytes=M`. Above the limit all by itself it will never be taken.
+ * https://www.elastic.co/docs/reference/elasticsearch/index-settings/pressure
+ */
+function isTooLargeItself(body: string): boolean {
+  const asked = /\b(?:coordinating|primary)_operation_bytes=(\d{1,15})/.exec(body);
+  const most = /\bmax_(?:coordinating|primary|coordinating_and_primary)_bytes=(\d{1,15})/.exec(body);
+  return asked !== null && most !== null && Number(asked[1]) > Number(most[1]);
 }
 
 const HINTS: Readonly<Record<number, string>> = {
