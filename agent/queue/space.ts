@@ -62,11 +62,13 @@ export class Space {
   /** Only where it helps: as long as somebody else needs the oldest segment too, giving records up would free nothing. */
   #askToDrop(): void {
     const oldest = this.#log.segments[0];
-    if (!oldest || oldest.limit === Number.POSITIVE_INFINITY) return;
-    for (const orphan of this.#log.orphans.values()) if (orphan.place.seq < oldest.limit) return;
-    const holders = [...this.#log.readers].filter((reader) => reader.cursor.seq < oldest.limit);
+    if (!oldest) return;
+    // One that is still written to, alone, has no end yet: with all of it given up, the next block may pass.
+    const seq = Math.min(oldest.limit, this.#log.durable + 1);
+    for (const orphan of this.#log.orphans.values()) if (orphan.place.seq < seq) return;
+    const holders = [...this.#log.readers].filter((reader) => reader.cursor.seq < seq);
     if (holders.some((reader) => !reader.dropsOldest)) return;
-    for (const reader of holders) reader.askToDrop({ seq: oldest.limit, index: 0 });
+    for (const reader of holders) reader.askToDrop({ seq, index: 0 });
   }
 
   wake(): void {

@@ -33,6 +33,8 @@ export abstract class FakeHttpServer<Mode extends string = never> {
   #script: FakeAnswer[] = [];
   protected mode: Mode | TransportMode | undefined;
   port = 0;
+  /** How long each answer takes. */
+  delayMs = 0;
   readonly requests: ReceivedRequest[] = [];
 
   constructor(tls?: ServerOptions) {
@@ -132,6 +134,7 @@ export abstract class FakeHttpServer<Mode extends string = never> {
     const received = { method, path, query, headers, body, sent: sent.length };
     this.requests.push(received);
     if (this.mode === "hang") return;
+    if (this.delayMs > 0) await delay(this.delayMs);
     const answer = (carries && this.#script.shift()) || (await this.answer(received));
     if (answer === "close") request.socket.destroy();
     else {
