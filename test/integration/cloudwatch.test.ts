@@ -13,7 +13,7 @@ import { runOnce } from "../e2e/harness/agent.ts";
 import { Cuttable } from "../e2e/harness/cuttable.ts";
 import { Workspace } from "../e2e/harness/workspace.ts";
 import { service } from "./services.ts";
-import { ENTRIES, expectAll, numbered, ship } from "./shipment.ts";
+import { ENTRIES, expectAll, numbered, STALL_TIMEOUT, ship, stalled } from "./shipment.ts";
 
 const cloudwatch = service("CloudWatch Logs", ["CLOUDWATCH_URL"]);
 
@@ -81,6 +81,17 @@ describe.runIf(cloudwatch.there)("a real CloudWatch Logs", () => {
     });
     const numbers = (await events(`${run}/cut`)).map(({ message }) => (JSON.parse(message) as { n: number }).n);
     expect(numbers.length).toBeGreaterThanOrEqual(ENTRIES);
+    expectAll(numbers, "at least once");
+  });
+
+  test("the way hangs in the middle: all arrive", async () => {
+    const way = await Cuttable.to(endpoint);
+    await ship({
+      output: output("stalled", { endpoint: way.url, timeout: STALL_TIMEOUT }),
+      count: async () => ((await events(`${run}/stalled`).catch(() => [])).length > 0 ? ENTRIES : 0),
+      trouble: () => stalled(way),
+    });
+    const numbers = (await events(`${run}/stalled`)).map(({ message }) => (JSON.parse(message) as { n: number }).n);
     expectAll(numbers, "at least once");
   });
 });

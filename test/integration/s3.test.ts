@@ -15,7 +15,7 @@ import { runOnce } from "../e2e/harness/agent.ts";
 import { Cuttable } from "../e2e/harness/cuttable.ts";
 import { Workspace } from "../e2e/harness/workspace.ts";
 import { canRestart, restart, service } from "./services.ts";
-import { expectAll, numbered, ship } from "./shipment.ts";
+import { expectAll, numbered, STALL_TIMEOUT, ship, stalled } from "./shipment.ts";
 
 const s3 = service("S3 server", ["S3_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY"]);
 
@@ -134,6 +134,17 @@ describe.runIf(s3.there)("a real S3 server", () => {
       kill: true,
     });
     expectAll(await numbers("cut"), "once");
+  });
+
+  test("the way hangs in the middle: each entry once", async () => {
+    const way = await Cuttable.to(endpoint);
+    const more = { endpoint: way.url, total_file_size: "256k", upload_timeout: "1s", timeout: STALL_TIMEOUT };
+    await ship({
+      output: options("stalled", more),
+      count: async () => (await numbers("stalled")).length,
+      trouble: () => stalled(way),
+    });
+    expectAll(await numbers("stalled"), "once");
   });
 
   test.runIf(canRestart("versitygw"))("the server is restarted in the middle: each entry once", async () => {

@@ -1,6 +1,8 @@
 /** Many entries through the real agent into one output, with trouble on the way. */
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
 import { AgentProcess, runOnce } from "../e2e/harness/agent.ts";
+import type { Cuttable } from "../e2e/harness/cuttable.ts";
 import { ledgersOf } from "../e2e/harness/observe.ts";
 import { Workspace } from "../e2e/harness/workspace.ts";
 
@@ -59,6 +61,18 @@ export async function ship(options: ShipmentOptions) {
   const ledger = ledgersOf(last).out!;
   expect(ledger).toMatchObject({ rejected: 0, lost: 0 });
   return ledger;
+}
+
+/** Longer than STALL_TIMEOUT: the agent gives up on what hangs, and tries again. */
+const STALL_MS = 4_000;
+/** `timeout` of an output whose way is stalled. */
+export const STALL_TIMEOUT = "2s";
+
+/** Nothing moves for a while, and nobody is told. */
+export async function stalled(way: Cuttable): Promise<void> {
+  way.stall();
+  await delay(STALL_MS);
+  await way.mend();
 }
 
 /** Every number from 0 to `entries` is there: once, or at least once. */

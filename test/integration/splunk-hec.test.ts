@@ -12,7 +12,7 @@ import { batchOf, entries } from "../contract/records.ts";
 import { Cuttable } from "../e2e/harness/cuttable.ts";
 import { until } from "../e2e/harness/until.ts";
 import { canRestart, restart, service } from "./services.ts";
-import { ENTRIES, expectAll, ship } from "./shipment.ts";
+import { ENTRIES, expectAll, STALL_TIMEOUT, ship, stalled } from "./shipment.ts";
 
 const hec = service("Splunk HEC receiver", ["HEC_URL", "HEC_NOACK_URL", "HEC_TOKEN", "HEC_OUT"]);
 
@@ -155,6 +155,18 @@ describe.runIf(hec.there)("a real collector", () => {
         await way.mend();
       },
       kill: true,
+    });
+    await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
+    expectAll(numbers(from), "at least once");
+  });
+
+  test("the way hangs in the middle: all arrive", async () => {
+    const from = mark();
+    const way = await Cuttable.to(hec.env.HEC_URL);
+    await ship({
+      output: shipped({ url: way.url, acknowledge: true, timeout: STALL_TIMEOUT }),
+      count: () => (mark() > from ? ENTRIES : 0),
+      trouble: () => stalled(way),
     });
     await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
     expectAll(numbers(from), "at least once");

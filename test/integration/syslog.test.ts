@@ -10,7 +10,7 @@ import { batchOf } from "../contract/records.ts";
 import { Cuttable } from "../e2e/harness/cuttable.ts";
 import { until } from "../e2e/harness/until.ts";
 import { canRestart, restart, service } from "./services.ts";
-import { ENTRIES, expectAll, ship } from "./shipment.ts";
+import { ENTRIES, expectAll, STALL_TIMEOUT, ship, stalled } from "./shipment.ts";
 
 const rsyslog = service("rsyslog", [
   ...([
@@ -156,6 +156,24 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
       expectAll(numbers(from), "at least once");
     },
   );
+
+  test.each(["tcp", "tls", "relp"])("the way hangs in the middle: all arrive (%s)", async (way) => {
+    const from = mark();
+    const hangs = await Cuttable.to(`http://127.0.0.1:${ways[way]!.port}`);
+    await ship({
+      output: {
+        name: "syslog",
+        host: "localhost",
+        ...ways[way],
+        port: new URL(hangs.url).port,
+        timeout: STALL_TIMEOUT,
+      },
+      count: () => (mark() > from ? ENTRIES : 0),
+      trouble: () => stalled(hangs),
+    });
+    await until("all to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
+    expectAll(numbers(from), "at least once");
+  });
 
   test.runIf(canRestart("rsyslog")).each(["tcp", "tls", "relp"])(
     "it is restarted in the middle: all arrive (%s)",
