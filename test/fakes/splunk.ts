@@ -43,12 +43,15 @@ export interface SplunkEvent {
 
 export class FakeSplunk extends FakeHttpServer<SplunkMode> {
   readonly #options: FakeSplunkOptions;
+  /** The token it knows; may be changed, as an administrator would. */
+  token: string;
   /** In the order of their arrival. */
   readonly events: SplunkEvent[] = [];
   readonly #acks = new Map<string, { next: number; asked: Map<number, number> }>();
 
   private constructor(options: FakeSplunkOptions) {
     super(options.tls);
+    this.token = options.token;
     this.#options = options;
   }
 
@@ -68,7 +71,7 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     }
     if (headers.authorization === undefined) return code(401, 2, "Token is required");
     if (!/^Splunk \S+$/.test(headers.authorization)) return code(401, 3, "Invalid authorization");
-    if (headers.authorization !== `Splunk ${this.#options.token}`) return code(403, 4, "Invalid token");
+    if (headers.authorization !== `Splunk ${this.token}`) return code(403, 4, "Invalid token");
     const channel = query.get("channel") ?? headers["x-splunk-request-channel"];
     const { acknowledgement, indexes } = this.#options;
     if (acknowledgement && channel === undefined) return code(400, 10, "Data channel is missing");
