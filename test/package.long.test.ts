@@ -119,3 +119,24 @@ test("the chunks hold no path of the machine that built them", async () => {
     if (name.endsWith(".js")) expect(await readFile(join(folder, name), "utf8")).not.toContain(ROOT);
   }
 });
+
+test("every destination's library is inside and works", async () => {
+  const nowhere = "http://127.0.0.1:9";
+  const aws = { endpoint: nowhere, region: "us-east-1", access_key_id: "a", secret_access_key: "b" };
+  const outputs = [
+    { name: "elasticsearch", url: nowhere },
+    { name: "s3", bucket: "bucket", force_path_style: true, ...aws },
+    { name: "cloudwatch", log_group: "g", ...aws },
+    { name: "splunk_hec", url: nowhere, token: "t" },
+    { name: "http", url: nowhere },
+    { name: "syslog", host: "127.0.0.1", port: 9, protocol: "tcp" },
+  ];
+  const pipeline = { inputs: [{ name: "stdin" }], outputs: outputs.map((output) => ({ match: "*", ...output })) };
+  const file = join(elsewhere, "all.json");
+  await writeFile(file, JSON.stringify({ service: { data_dir: join(work, "all") }, pipeline }));
+  const failed = await agent(["validate", "--connect", "--config", file]).catch((error: unknown) => error);
+  const { code, stdout } = failed as { code: number; stdout: string };
+  expect(code).toBe(1);
+  const said = stdout.slice(stdout.indexOf("Connections"));
+  for (const { name } of outputs) expect(said).toMatch(new RegExp(`${name} +failed: .*ECONNREFUSED`));
+});

@@ -2,6 +2,7 @@
 import type { CloudWatchLogsClient, CloudWatchLogsClientConfig, InputLogEvent } from "@aws-sdk/client-cloudwatch-logs";
 import type { OutputContext } from "../../agent/api/context.ts";
 import { type AwsConnection, awsConnection } from "../shared/aws.ts";
+import { named } from "../shared/lazy.ts";
 import type { RejectedInfo } from "./limits.ts";
 import { type CloudwatchOptions, retentionOf } from "./options.ts";
 
@@ -72,7 +73,7 @@ export class LogService {
   }
 
   #open(): Promise<{ readonly sdk: Sdk; readonly client: CloudWatchLogsClient }> {
-    this.#opened ??= import("@aws-sdk/client-cloudwatch-logs").then((sdk) => ({
+    this.#opened ??= import("@aws-sdk/client-cloudwatch-logs").then(named).then((sdk) => ({
       sdk,
       client: new sdk.CloudWatchLogsClient(this.connection.config as CloudWatchLogsClientConfig),
     }));

@@ -104,6 +104,16 @@ test("statuses mean what they are configured to mean", async () => {
   expect(fake.requests[0]!.headers.authorization).toBe("Bearer b");
 });
 
+test("a server that answers with the credentials makes nobody say them", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, username: "u", password: "pa55word", headers: { "X-Key": "s3cr3t" } });
+  const basic = Buffer.from("u:pa55word").toString("base64");
+  fake.script({ status: 403, text: `not ${basic}, pa55word, s3cr3t` });
+  expect(await write(out, ["{}"])).toEqual({
+    blocked: "HTTP 403: not [secret], [secret], [secret] (check the credentials)",
+  });
+});
+
 test("what makes no sense is refused", () => {
   const errors = (options: object) =>
     checkOptions(httpOptions.parse({ url: "https://h/", ...options })).errors.map(({ path }) => path.join("."));

@@ -39,7 +39,12 @@ export class HttpOutput implements Output {
   constructor(options: HttpOptions, context: OutputContext) {
     this.#options = options;
     this.#context = context;
-    this.#client = new HttpClient({ urls: options.url, tls: options.tls, clock: context.clock });
+    this.#client = new HttpClient({
+      urls: options.url,
+      tls: options.tls,
+      clock: context.clock,
+      secrets: () => secretsOf(options),
+    });
     this.#body = new HttpBody(options, context);
   }
 
@@ -173,4 +178,11 @@ export class HttpOutput implements Output {
     }
     return all;
   }
+}
+
+/** Also in the form in which the server sees them. */
+function secretsOf({ headers, username, password, bearer }: HttpOptions): string[] {
+  const plain = [...Object.values(headers), password, bearer].flatMap((secret) => secret?.reveal().trim() ?? []);
+  if (username === undefined || !password) return plain;
+  return [...plain, Buffer.from(`${username}:${password.reveal()}`).toString("base64")];
 }

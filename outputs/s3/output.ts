@@ -89,7 +89,8 @@ export class S3Output implements ObjectOutput {
       await this.#store.probe(signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new Error(`bucket ${this.#options.bucket}: ${this.#store.connection.failure(error).reason}`);
+      const { status, reason } = this.#store.connection.failure(error);
+      throw new Error(`bucket ${this.#options.bucket}: ${status === 404 ? "there is none of that name" : reason}`);
     }
   }
 

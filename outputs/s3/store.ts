@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { PutObjectCommandInput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { OutputContext } from "../../agent/api/context.ts";
 import { type AwsConnection, awsConnection } from "../shared/aws.ts";
+import { named } from "../shared/lazy.ts";
 import { retentionDays } from "../shared/retention.ts";
 import type { S3Options } from "./options.ts";
 
@@ -119,7 +120,7 @@ export class Store {
   }
 
   #open(): Promise<{ readonly sdk: Sdk; readonly client: S3Client }> {
-    this.#opened ??= import("@aws-sdk/client-s3").then((sdk) => ({
+    this.#opened ??= import("@aws-sdk/client-s3").then(named).then((sdk) => ({
       sdk,
       client: new sdk.S3Client({
         ...this.connection.config,

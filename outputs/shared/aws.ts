@@ -5,6 +5,7 @@ import { optionalDuration, type Secret, secret, type TlsOptions, tlsOptions, url
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { agentsFor } from "./agents.ts";
 import { type AwsFailure, awsFailure } from "./aws-failure.ts";
+import { named } from "./lazy.ts";
 import { tlsProblems } from "./tls.ts";
 
 /** Spread into an output's `z.strictObject`. */
@@ -267,7 +268,7 @@ class Credentials {
   }
 
   async #make(): Promise<Provider> {
-    const { fromNodeProviderChain, fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
+    const { fromNodeProviderChain, fromTemporaryCredentials } = named(await import("@aws-sdk/credential-providers"));
     const { profile, access_key_id, assume_role } = this.#options;
     const { node, shared } = this.#asking;
     const chain = () => fromNodeProviderChain({ ...(profile !== undefined && { profile }), clientConfig: shared });

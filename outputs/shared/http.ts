@@ -9,6 +9,7 @@ import type { buildConnector, Dispatcher } from "undici";
 import type { Clock } from "../../agent/api/clock.ts";
 import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
+import { named } from "./lazy.ts";
 import { readTls } from "./tls.ts";
 
 export interface HttpRequest {
@@ -34,6 +35,8 @@ export interface HttpClientOptions {
   readonly urls: readonly string[];
   readonly tls?: TlsOptions | undefined;
   readonly clock: Clock;
+  /** What requests carry and nobody may be told: some servers answer a refusal with the very token. */
+  readonly secrets: () => readonly string[];
 }
 
 /** More of an answer than this nobody needs. */
@@ -49,6 +52,9 @@ const AVOID_MS = 30_000;
  * nobody can use any more, behind it.
  */
 const PIECE = 64 * 1024;
+
+/** Shorter ones are no secrets, and would make a riddle of every sentence. */
+const SHORTEST_SECRET = 4;
 
 interface Open {
   readonly key: string;
@@ -130,7 +136,15 @@ export class HttpClient {
       signal,
     });
     const text = await readText(answer.body);
-    return { status: answer.statusCode, headers: answer.headers, text, endpoint: endpoint.url };
+    return { status: answer.statusCode, headers: answer.headers, text: this.#redacted(text), endpoint: endpoint.url };
+  }
+
+  #redacted(text: string): string {
+    let safe = text;
+    for (const secret of this.#options.secrets()) {
+      if (secret.length >= SHORTEST_SECRET) safe = safe.replaceAll(secret, "[secret]");
+    }
+    return safe;
   }
 
   /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
@@ -156,7 +170,7 @@ function pieces(body: Buffer): Readable {
 }
 
 async function connect(key: string, tls: ConnectionOptions | undefined): Promise<Open> {
-  const { EnvHttpProxyAgent } = await import("undici");
+  const { EnvHttpProxyAgent } = named(await import("undici"));
   const connection = { minVersion: "TLSv1.2", ...tls, timeout: CONNECT_MS } as buildConnector.BuildOptions;
   const dispatcher = new EnvHttpProxyAgent({
     connect: connection,

@@ -133,6 +133,13 @@ test("of several collectors the one that is down is left out", async () => {
   expect(second.events).toHaveLength(6);
 });
 
+test("a server that answers with the very token makes nobody say it", async () => {
+  const fake = await start({ token: "another" });
+  fake.script({ status: 401, text: "scheme or token does not match: Splunk 5cr3t-t0ken" });
+  const result = await write(await output({ url: fake.url, token: "5cr3t-t0ken" }), ["{}"]);
+  expect(result).toEqual({ blocked: "HTTP 401: scheme or token does not match: Splunk [secret] (check `token`)" });
+});
+
 test("a page of a proxy is not believed", async () => {
   const fake = await start();
   fake.script({ status: 200, text: "<html>Please log in</html>" });

@@ -43,7 +43,12 @@ export class SplunkOutput implements Output {
     this.#options = options;
     this.#context = context;
     const { clock, node, fields, emit, alias } = context;
-    this.#client = new HttpClient({ urls: options.url.map(rootOf), tls: options.tls, clock });
+    this.#client = new HttpClient({
+      urls: options.url.map(rootOf),
+      tls: options.tls,
+      clock,
+      secrets: () => [options.token.reveal().trim()],
+    });
     this.#body = new EventBody({ options, node, fields, emit, alias });
     this.#acks = options.acknowledge
       ? new Acknowledgements({
