@@ -56,11 +56,6 @@ const PIECE = 64 * 1024;
 /** Shorter ones are no secrets, and would make a riddle of every sentence. */
 const SHORTEST_SECRET = 4;
 
-interface Open {
-  readonly key: string;
-  readonly dispatcher: Dispatcher;
-}
-
 interface Endpoint {
   readonly origin: string;
   /** Without slashes at its end. */
@@ -75,7 +70,9 @@ interface Endpoint {
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #endpoints: readonly Endpoint[];
-  #open: Promise<Open> | undefined;
+  #open: Promise<Dispatcher> | undefined;
+  /** Of the TLS files it was made with. */
+  #key = "";
   #turn = 0;
   #closed = false;
 
@@ -112,7 +109,7 @@ export class HttpClient {
     this.#closed = true;
     const open = this.#open;
     this.#open = undefined;
-    await (await open?.catch(() => undefined))?.dispatcher.destroy();
+    await (await open?.catch(() => undefined))?.destroy();
   }
 
   /** In turn, so that all get their share; those that did not answer lately come last. */
@@ -125,7 +122,7 @@ export class HttpClient {
   }
 
   async #ask(endpoint: Endpoint, { method, path, headers, body }: HttpRequest, signal: AbortSignal) {
-    const { dispatcher } = await this.#dispatcher(endpoint.origin.startsWith("https:"));
+    const dispatcher = await this.#dispatcher(endpoint.origin.startsWith("https:"));
     signal.throwIfAborted();
     const answer = await dispatcher.request({
       origin: endpoint.origin,
@@ -148,15 +145,20 @@ export class HttpClient {
   }
 
   /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
-  async #dispatcher(secure: boolean): Promise<Open> {
-    if (this.#closed) throw new Error("closed");
+  #dispatcher(secure: boolean): Promise<Dispatcher> {
+    if (this.#closed) return Promise.reject(new Error("closed"));
     const tls = secure && this.#options.tls ? readTls(this.#options.tls) : undefined;
     const key = tls ? fingerprint(tls) : "";
-    const current = await this.#open?.catch(() => undefined);
-    if (current && (current.key === key || !secure)) return current;
-    this.#open = connect(key, tls);
-    void current?.dispatcher.close();
-    return await this.#open;
+    if (this.#open === undefined || (secure && this.#key !== key)) {
+      const before = this.#open;
+      this.#open = connect(tls);
+      this.#key = key;
+      before?.then(
+        (dispatcher) => dispatcher.close(),
+        () => undefined,
+      );
+    }
+    return this.#open;
   }
 }
 
@@ -169,10 +171,10 @@ function pieces(body: Buffer): Readable {
   );
 }
 
-async function connect(key: string, tls: ConnectionOptions | undefined): Promise<Open> {
+async function connect(tls: ConnectionOptions | undefined): Promise<Dispatcher> {
   const { EnvHttpProxyAgent } = named(await import("undici"));
   const connection = { minVersion: "TLSv1.2", ...tls, timeout: CONNECT_MS } as buildConnector.BuildOptions;
-  const dispatcher = new EnvHttpProxyAgent({
+  return new EnvHttpProxyAgent({
     connect: connection,
     requestTls: connection,
     keepAliveTimeout: IDLE_MS,
@@ -182,7 +184,6 @@ async function connect(key: string, tls: ConnectionOptions | undefined): Promise
     bodyTimeout: 0,
     allowH2: false,
   });
-  return { key, dispatcher };
 }
 
 function fingerprint({ ca, cert, key, servername, rejectUnauthorized }: ConnectionOptions): string {

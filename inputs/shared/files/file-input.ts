@@ -65,6 +65,7 @@ export class FileInput implements Input {
     const finder = new Finder(options, system);
     const holder = new Holder(context, options, system);
     this.#matcher = new Matcher(context, options, this.#catalog, holder);
+    this.#matcher.onChanged = (file) => this.#schedule.add(file);
     const parts = { catalog: this.#catalog, schedule: this.#schedule, finder, matcher: this.#matcher, holder, system };
     this.#discovery = new Discovery(context, options, parts);
     this.#observer = new Observer(

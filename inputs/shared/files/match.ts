@@ -26,6 +26,8 @@ export class Matcher {
 
   /** Files should be listed again before newcomers are identified. */
   wantsListing = false;
+  /** Called for a known file that was found changed on the way: what it grew by waits for nothing else. */
+  onChanged: (file: LogFile) => void = () => undefined;
 
   constructor(context: InputContext, options: FileOptions, catalog: Catalog, holder: Holder) {
     this.#holder = holder;
@@ -171,6 +173,10 @@ export class Matcher {
     return found?.hash === memory.fingerprint;
   }
 
+  async #refresh(file: LogFile, now: number): Promise<void> {
+    if (await file.refresh(now)) this.onChanged(file);
+  }
+
   /** `file` begins like `other`, which is known and there. */
   async #compare(file: LogFile, other: LogFile, memory: Memory): Promise<Relation> {
     if (file.compressed) return this.#compareCompressed(file, other);
@@ -183,7 +189,7 @@ export class Matcher {
       this.wantsListing = true;
       return "wait";
     }
-    await other.refresh(now);
+    await this.#refresh(other, now);
     if (!(await this.#isStill(other, memory))) return this.#afterCut(file, other, memory);
     const common = Math.min(file.size, other.size);
     const mine = await proofAt(file.source, common);
@@ -191,7 +197,7 @@ export class Matcher {
     if (mine === undefined) return "wait";
     if (mine !== (await proofAt(other.source, common))) {
       // Different, or emptied in between.
-      await other.refresh(now);
+      await this.#refresh(other, now);
       return (await this.#isStill(other, memory)) ? "another" : this.#afterCut(file, other, memory);
     }
     if (file.size <= other.size && isNamedAsCopy(file.path, other.path, memory)) {
