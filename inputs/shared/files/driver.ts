@@ -6,7 +6,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  type Stats,
   statSync,
   truncateSync,
   unlinkSync,
@@ -237,9 +236,14 @@ export class Driver {
   }
 
   /** As far as the agent knows, also one that forgot its last blocks. */
-  #isRead({ dev, ino, size }: Stats): boolean {
+  #isRead(path: string): boolean {
+    const { dev, ino, size } = statSync(path);
     const positions = [...this.bench.positions.values()].map((value) => JSON.parse(value));
-    return positions.some(({ ino: inode, off }) => inode === `${dev}:${ino}` && off >= size);
+    if (!positions.some(({ ino: inode, off }) => inode === `${dev}:${ino}` && off >= size)) return false;
+    // The position may be that of an earlier file with this inode.
+    const seen = new Set(this.bench.texts);
+    const lines = readFileSync(path, "utf8").split("\n");
+    return lines.every((text) => text === "" || seen.has(text) || this.#between.has(text));
   }
 
   /** Only what the agent has met: what it never saw it cannot hold. */
@@ -247,7 +251,7 @@ export class Driver {
     const name = this.#rotated()[0];
     if (name === undefined || name.endsWith(".gz") || !this.bench.input) return;
     const path = this.bench.path(name);
-    if (!this.#isRead(statSync(path))) return;
+    if (!this.#isRead(path)) return;
     // An agent that forgot having read it would rightly call it lost.
     this.#snapshots = [];
     yield this.#unlink(path);
