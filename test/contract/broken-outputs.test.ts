@@ -349,6 +349,17 @@ describe("the suite catches an output that", () => {
         }
       },
     },
+    "still reads the records when it has settled": {
+      by: "all records in order",
+      says: "record 0 arrives in its place with its own bytes",
+      output: class extends Good {
+        override async write(batches: readonly RecordBatch[]): Promise<WriteResult> {
+          const views = batches.flatMap((batch) => Array.from({ length: batch.count }, (_, i) => batch.bytes(i)));
+          setImmediate(() => this.memory.stored.push(...views.map(String)));
+          return {};
+        }
+      },
+    },
     "changes the buffer": {
       by: "additions are merged once",
       says: "the output changed the records' own bytes",
