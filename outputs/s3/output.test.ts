@@ -98,7 +98,7 @@ test("an object says what it is: key, type, plan, hash of the content; the lock 
 });
 
 describe("the same object again", () => {
-  test("a repeat finds it by its plan, without an upload", async () => {
+  test("a repeat finds it by its content, without an upload", async () => {
     const fake = await start();
     const out = await output(fake);
     await write(out, batch);
@@ -125,6 +125,19 @@ describe("the same object again", () => {
     expect(fake.objects).toHaveLength(1);
     expect(events).toEqual([]);
   });
+
+  test.each([false, true])(
+    "a plan of the same name in another data directory is no proof (repeat: %s)",
+    async (repeat) => {
+      const fake = await start();
+      const out = await output(fake);
+      const between = batch.select(Uint32Array.of(0, 19), 2);
+      await write(out, between);
+      expect(await write(out, batch, repeat)).toEqual({});
+      expect(fake.lines()).toHaveLength(22);
+      expect(events).toMatchObject([{ is: "key_conflict" }]);
+    },
+  );
 
   test("other content under the key: the next name, an event, and the same again after a crash", async () => {
     const fake = await start();

@@ -106,9 +106,10 @@ export class S3Output implements ObjectOutput {
     signal: AbortSignal,
   ): Promise<WriteResult> {
     const repeated = { repeated: plan.records };
-    // Begun before: a look is cheaper than an upload that turns out to have been made.
-    if (plan.repeat && (await this.#store.identityOf(key, signal))?.plan === plan.id) return repeated;
     const sent = await this.#read(batches, signal);
+    // Begun before: a look is cheaper than an upload that turns out to have been made. Only equal content proves it: plans are numbered
+    // anew in every data directory.
+    if (plan.repeat && (await this.#store.identityOf(key, signal))?.sha256 === sent.sha256) return repeated;
     const identity: Identity = { plan: plan.id, sha256: sent.sha256, records: plan.records };
     for (let number = 0; number <= MAX_BESIDES; number++) {
       const name = besides(key, number);
@@ -123,7 +124,7 @@ export class S3Output implements ObjectOutput {
         if (!(error instanceof TakenError)) throw error;
       }
       const there = await this.#store.identityOf(name, signal);
-      if (there?.plan === identity.plan || there?.sha256 === identity.sha256) return repeated;
+      if (there?.sha256 === identity.sha256) return repeated;
       this.#context.emit({
         is: "key_conflict",
         output: this.#context.alias,
