@@ -51,7 +51,8 @@ export class Connector {
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket = files
       ? connectTls({ host, port, minVersion: "TLSv1.2", ...name, ...files })
-      : connect({ host, port, keepAlive: true, keepAliveInitialDelay: 30_000, noDelay: true });
+      : connect({ host, port });
+    socket.setKeepAlive(true, 30_000).setNoDelay(true);
     // Later errors are met by who uses it.
     socket.on("error", () => undefined);
     try {

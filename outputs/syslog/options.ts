@@ -80,11 +80,16 @@ export const syslogOptions = z.strictObject({
 });
 export type SyslogOptions = z.output<typeof syslogOptions>;
 
-export function sizeLimit({
-  max_message_size,
-  protocol,
-}: Pick<SyslogOptions, "max_message_size" | "protocol">): number {
-  return max_message_size ?? (protocol === "udp" ? MAX_DATAGRAM : MAX_FRAME);
+type Sized = Pick<SyslogOptions, "max_message_size" | "protocol" | "format">;
+
+export function sizeLimit(options: Sized): number {
+  return options.max_message_size ?? largest(options);
+}
+
+/** With `loki` one byte of a datagram is the NUL behind the message. */
+function largest({ protocol, format }: Omit<Sized, "max_message_size">): number {
+  if (protocol !== "udp") return MAX_FRAME;
+  return format === "loki" ? MAX_DATAGRAM - 1 : MAX_DATAGRAM;
 }
 
 export interface Server {
@@ -125,8 +130,8 @@ export function checkOptions(options: SyslogOptions): { errors: OptionProblem[];
   }
   const limit = sizeLimit(options);
   if (limit < 480) errors.push({ path: ["max_message_size"], message: "must be at least 480 (RFC 5426)" });
-  if (protocol === "udp" && limit > MAX_DATAGRAM) {
-    errors.push({ path: ["max_message_size"], message: `cannot be more than ${MAX_DATAGRAM} with UDP` });
+  if (protocol === "udp" && limit > largest(options)) {
+    errors.push({ path: ["max_message_size"], message: `cannot be more than ${largest(options)} with UDP` });
   }
   if (protocol === "udp") {
     warnings.push({

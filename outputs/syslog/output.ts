@@ -7,7 +7,7 @@ import { MessageBuilder } from "./message.ts";
 import { type SyslogOptions, serversOf } from "./options.ts";
 import { RelpTransport } from "./relp.ts";
 import { StreamTransport } from "./stream.ts";
-import type { Frames, Transport } from "./transport.ts";
+import { type Frames, NONE, type Transport } from "./transport.ts";
 import { UdpTransport } from "./udp.ts";
 
 const BODY_HINT = 64 * 1024;
@@ -28,7 +28,11 @@ export class SyslogOutput implements Output {
     signal.throwIfAborted();
     const failed = new Map<number, Failure>();
     const frames = this.#frames(batches, failed);
-    if (frames.ends.length > 0) await this.#transport.send(frames, signal);
+    const tooLong = frames.ends.length > 0 ? await this.#transport.send(frames, signal) : NONE;
+    if (tooLong.length > 0) {
+      const reason = "this system cannot send a message of that size: set max_message_size lower";
+      for (const at of recordsOf(tooLong, failed)) failed.set(at, { action: "reject", reason });
+    }
     return failed.size > 0 ? { failed } : {};
   }
 
@@ -70,6 +74,17 @@ export class SyslogOutput implements Output {
     if (format === "loki") writer.byte(0);
     else if (stream && framing === "newline") writer.byte(0x0a);
   }
+}
+
+/** Which records these frames (ascending) are of: those that failed before have none. */
+function recordsOf(frames: readonly number[], failed: ReadonlyMap<number, Failure>): number[] {
+  const wanted = new Set(frames);
+  const records: number[] = [];
+  for (let at = 0, frame = 0; records.length < wanted.size; at++) {
+    if (failed.has(at)) continue;
+    if (wanted.has(frame++)) records.push(at);
+  }
+  return records;
 }
 
 function transportOf(options: SyslogOptions, { clock, emit, alias }: OutputContext): Transport {

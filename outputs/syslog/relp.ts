@@ -4,8 +4,9 @@
  * https://github.com/rsyslog/librelp/blob/master/doc/relp.html
  */
 import type { Socket } from "node:net";
+import { ByteWriter } from "../shared/writer.ts";
 import type { Connector } from "./connect.ts";
-import { explain, type Frames, type Transport, unlessAborted } from "./transport.ts";
+import { explain, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
 
 /** Transaction numbers have nine digits at most. */
 const LAST_NUMBER = 999_999_999;
@@ -14,7 +15,8 @@ const WINDOW = 1_000;
 /** An answer longer than this is none. */
 const MAX_ANSWER = 128 * 1024;
 const CLOSE_MS = 2_000;
-const OFFERS = "relp_version=0\nrelp_software=audit-agent\ncommands=syslog";
+const OFFERS: Frames = frame("relp_version=0\nrelp_software=audit-agent\ncommands=syslog");
+const NOTHING: Frames = frame("");
 
 interface Answer {
   readonly number: number;
@@ -31,20 +33,20 @@ export class RelpTransport implements Transport {
     this.#connector = connector;
   }
 
-  send({ bytes, ends }: Frames, signal: AbortSignal): Promise<void> {
+  send(frames: Frames, signal: AbortSignal): Promise<readonly number[]> {
     return this.#inTurn(async () => {
       const session = await this.#opened(signal);
       try {
-        for (let from = 0; from < ends.length; from += WINDOW) {
-          const messages: Buffer[] = [];
-          for (let i = from; i < Math.min(from + WINDOW, ends.length); i++) {
-            messages.push(bytes.subarray(i === 0 ? 0 : ends[i - 1], ends[i]));
-          }
-          await unlessAborted(session.send(messages), signal);
+        for (let from = 0; from < frames.ends.length; from += WINDOW) {
+          const to = Math.min(from + WINDOW, frames.ends.length);
+          await unlessAborted(session.ask("syslog", frames, from, to), signal);
         }
+        return NONE;
       } catch (error) {
         session.destroy();
         this.#session = undefined;
+        // One that opens sessions and acknowledges nothing would hold everything for ever.
+        this.#connector.next();
         throw error;
       }
     });
@@ -67,7 +69,7 @@ export class RelpTransport implements Transport {
     this.#session = undefined;
     const session = new Session(await this.#connector.connect(signal));
     try {
-      await unlessAborted(session.open(), signal);
+      await unlessAborted(session.ask("open", OFFERS), signal);
     } catch (error) {
       session.destroy();
       this.#connector.next();
@@ -84,9 +86,18 @@ export class RelpTransport implements Transport {
   }
 }
 
+/** Requests that wait for their answers: numbers from `first` on, in the order of sending. */
+interface Waiting {
+  readonly first: number;
+  readonly answered: Uint8Array;
+  left: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
 class Session {
   readonly #socket: Socket;
-  readonly #waiting = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  #waiting: Waiting | undefined;
   #number = 0;
   #rest: Buffer = Buffer.alloc(0);
   #broken: Error | undefined;
@@ -103,51 +114,44 @@ class Session {
     return this.#broken === undefined && this.#socket.writable;
   }
 
-  async open(): Promise<void> {
-    const { frame, done } = this.#request("open", Buffer.from(OFFERS));
-    this.#socket.write(frame);
-    await done;
-  }
-
-  /** Resolves when every one of them is acknowledged. */
-  async send(messages: readonly Buffer[]): Promise<void> {
-    const requests = messages.map((message) => this.#request("syslog", message));
-    this.#socket.write(Buffer.concat(requests.map(({ frame }) => frame)));
-    await Promise.all(requests.map(({ done }) => done));
+  /** Sends a request for each of the frames `from` to `to` (exclusive); resolves when every one is answered 200. One call at a time. */
+  ask(command: string, { bytes, ends }: Frames, from = 0, to = ends.length): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.#broken) {
+      reject(this.#broken);
+      return promise;
+    }
+    // Numbers of one call are consecutive: where they would pass the last one, they begin anew.
+    if (this.#number + to - from > LAST_NUMBER) this.#number = 0;
+    this.#waiting = { first: this.#number + 1, answered: new Uint8Array(to - from), left: to - from, resolve, reject };
+    let start = from === 0 ? 0 : ends[from - 1]!;
+    const requests = new ByteWriter(ends[to - 1]! - start + (to - from) * 32);
+    for (let i = from; i < to; i++) {
+      const end = ends[i]!;
+      requests.ascii(`${++this.#number} ${command} ${end - start}${end > start ? " " : ""}`);
+      requests.bytes(bytes, start, end);
+      requests.byte(0x0a);
+      start = end;
+    }
+    this.#socket.write(requests.take());
+    return promise;
   }
 
   async close(): Promise<void> {
-    if (!this.whole) {
-      this.destroy();
-      return;
-    }
-    const { frame, done } = this.#request("close", Buffer.alloc(0));
-    this.#socket.end(frame);
-    await unlessAborted(done, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+    // What the server says to it is of no interest any more, only that it has read it.
+    if (this.whole)
+      await unlessAborted(this.ask("close", NOTHING), AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
     this.destroy();
   }
 
   destroy(): void {
     this.#break(new Error("closed"));
-    this.#socket.destroy();
-  }
-
-  #request(command: string, data: Buffer): { frame: Buffer; done: Promise<void> } {
-    this.#number = this.#number >= LAST_NUMBER ? 1 : this.#number + 1;
-    const number = this.#number;
-    const head = `${number} ${command} ${data.length}${data.length > 0 ? " " : ""}`;
-    const frame = Buffer.concat([Buffer.from(head), data, Buffer.from("\n")]);
-    const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-    // Met by who awaits it; where several fail at once, only the first is.
-    done.catch(() => undefined);
-    if (this.#broken) reject(this.#broken);
-    else this.#waiting.set(number, { resolve, reject });
-    return { frame, done };
   }
 
   #read(chunk: Buffer): void {
+    if (this.#broken) return;
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    for (;;) {
+    while (!this.#broken) {
       const found = answerIn(this.#rest);
       if (found === undefined) return;
       if (found === "invalid") {
@@ -164,20 +168,34 @@ class Session {
       this.#break(new Error("the server closes the session"));
       return;
     }
-    const waiting = this.#waiting.get(number);
-    if (command !== "rsp" || waiting === undefined) return;
-    this.#waiting.delete(number);
-    const code = /^\d{3}/.exec(data)?.[0];
-    if (code === "200" || (data === "" && number !== 1)) waiting.resolve();
-    else waiting.reject(new Error(`the server answered ${data.split("\n", 1)[0]!.slice(0, 200) || "nothing"}`));
+    const waiting = this.#waiting;
+    const at = waiting === undefined ? -1 : number - waiting.first;
+    if (command !== "rsp" || waiting === undefined || waiting.answered[at] !== 0) return;
+    if (!/^200(?:[ \n]|$)/.test(data)) {
+      const said = data.split("\n", 1)[0]!.slice(0, 200);
+      this.#waiting = undefined;
+      waiting.reject(new Error(`the server answered ${said || "nothing"}`));
+      return;
+    }
+    waiting.answered[at] = 1;
+    if (--waiting.left > 0) return;
+    this.#waiting = undefined;
+    waiting.resolve();
   }
 
+  /** For good: nothing more is read, whatever the other side goes on to send. */
   #break(error: Error): void {
     if (this.#broken) return;
     this.#broken = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    this.#socket.destroy();
+    this.#rest = Buffer.alloc(0);
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
   }
+}
+
+function frame(data: string): Frames {
+  return { bytes: Buffer.from(data), ends: [Buffer.byteLength(data)] };
 }
 
 /** The first whole answer; undefined where it is not whole yet. */

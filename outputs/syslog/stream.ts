@@ -10,7 +10,7 @@ import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Connector } from "./connect.ts";
-import { explain, type Frames, type Transport, unlessAborted } from "./transport.ts";
+import { explain, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
 
 /** The window: what may still be unread by the server, and how long and how much of it is kept. */
 const WINDOW_MS = 10_000;
@@ -43,14 +43,17 @@ export class StreamTransport implements Transport {
     this.#onResend = onResend;
   }
 
-  send({ bytes }: Frames, signal: AbortSignal): Promise<void> {
+  send({ bytes }: Frames, signal: AbortSignal): Promise<readonly number[]> {
     return this.#inTurn(async () => {
       const socket = await this.#connected(signal);
       try {
         await write(socket, bytes, signal);
         this.#window.push({ bytes, at: this.#now() });
+        return NONE;
       } catch (error) {
         this.#drop(socket);
+        // One that takes connections and no messages would hold everything for ever.
+        this.#connector.next();
         throw error;
       }
     });
@@ -91,6 +94,7 @@ export class StreamTransport implements Transport {
       await this.#resend(socket, signal);
     } catch (error) {
       socket.destroy();
+      this.#connector.next();
       throw error;
     }
     this.#socket = socket;

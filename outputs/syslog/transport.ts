@@ -7,14 +7,19 @@ export interface Frames {
 }
 
 export interface Transport {
-  /** Resolves when all of them are as far as this transport can promise; throws with a reason, and then all are sent again. */
-  send(frames: Frames, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when all of them are as far as this transport can promise; throws with a reason, and then all are sent again. Answers which of
+   * them this system cannot send for their length, ascending.
+   */
+  send(frames: Frames, signal: AbortSignal): Promise<readonly number[]>;
   /** Connects, and sends nothing. */
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 export const CONNECT_MS = 10_000;
+
+export const NONE: readonly number[] = [];
 
 /** Rejects when the signal aborts. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -30,8 +35,9 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
   }
 }
 
-/** Node's message; for a host with several addresses it is empty. */
+/** Node's message; for a host with several addresses it is empty, and of OpenSSL only its reason is the same each time. */
 export function explain(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join("; ");
-  return error.message;
+  const { reason } = error as { reason?: unknown };
+  return error.message.includes(":SSL routines:") && typeof reason === "string" ? `TLS: ${reason}` : error.message;
 }

@@ -1,11 +1,14 @@
 /** RFC 5426: a datagram a message. What becomes of it nobody knows; only a port that nobody listens on is sometimes told. */
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Server } from "./options.ts";
 import { explain, type Frames, type Transport, unlessAborted } from "./transport.ts";
 
 /** Datagrams handed to the system at once: more of them would overflow its buffer without a word. */
 const BURST = 64;
+/** Turns of the event loop after which what the system has to say of a datagram sent on this host was heard. */
+const REFUSAL_TURNS = 3;
 /** A name's address may change. */
 const RESOLVE_MS = 60_000;
 
@@ -23,20 +26,28 @@ export class UdpTransport implements Transport {
     this.#now = now;
   }
 
-  async send({ bytes, ends }: Frames, signal: AbortSignal): Promise<void> {
+  async send({ bytes, ends }: Frames, signal: AbortSignal): Promise<readonly number[]> {
     const socket = await this.#connected(signal);
-    let start = 0;
-    for (let i = 0; i < ends.length; ) {
-      const burst: Promise<void>[] = [];
-      for (; i < ends.length && burst.length < BURST; i++) {
-        burst.push(sendOne(socket, bytes.subarray(start, ends[i])));
-        start = ends[i]!;
+    const tooLong: number[] = [];
+    try {
+      let start = 0;
+      for (let i = 0; i < ends.length; ) {
+        const burst: Promise<void>[] = [];
+        for (; i < ends.length && burst.length < BURST; i++) {
+          burst.push(sendOne(socket, bytes.subarray(start, ends[i]), i, tooLong));
+          start = ends[i]!;
+        }
+        await unlessAborted(Promise.all(burst), signal);
       }
-      await unlessAborted(Promise.all(burst), signal).catch((error: Error) => {
-        this.#drop();
-        throw new Error(explain(error));
-      });
+      // That nobody listens there is told behind the datagram: on this host at once.
+      for (let i = 0; i < REFUSAL_TURNS && !this.#refused; i++) await turn();
+      if (this.#refused) throw this.#refused;
+    } catch (error) {
+      this.#at++;
+      this.#drop();
+      throw new Error(explain(error as Error));
     }
+    return tooLong;
   }
 
   async probe(signal: AbortSignal): Promise<void> {
@@ -51,7 +62,6 @@ export class UdpTransport implements Transport {
   /** Where the server refused the last datagrams the next one is tried. */
   async #connected(signal: AbortSignal): Promise<Socket> {
     if (this.#refused) {
-      this.#refused = undefined;
       this.#at++;
       this.#drop();
     }
@@ -62,25 +72,37 @@ export class UdpTransport implements Transport {
     try {
       const { address, family } = await unlessAborted(lookup(host), signal);
       const socket = createSocket(family === 6 ? "udp6" : "udp4");
-      socket.on("error", (error) => {
-        this.#refused = error;
-      });
-      await new Promise<void>((resolve) => socket.connect(port, address, resolve));
       this.#socket = socket;
+      socket.on("error", (error) => {
+        if (this.#socket === socket) this.#refused = error;
+      });
+      // Its callback is told of a failure, which its type does not say.
+      await new Promise<void>((resolve, reject) =>
+        socket.connect(port, address, (error?: Error) => (error ? reject(error) : resolve())),
+      );
       this.#resolvedAt = now;
       return socket;
     } catch (error) {
       this.#at++;
+      this.#drop();
       throw new Error(`${host}: ${explain(error as Error)}`);
     }
   }
 
   #drop(): void {
+    this.#refused = undefined;
     this.#socket?.close();
     this.#socket = undefined;
   }
 }
 
-function sendOne(socket: Socket, message: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => socket.send(message, (error) => (error ? reject(error) : resolve())));
+/** A message longer than this system sends in one datagram is its own fault alone: it is noted, and the others go on. */
+function sendOne(socket: Socket, message: Buffer, index: number, tooLong: number[]): Promise<void> {
+  return new Promise((resolve, reject) =>
+    socket.send(message, (error) => {
+      if ((error as NodeJS.ErrnoException | null)?.code === "EMSGSIZE") tooLong.push(index);
+      else if (error) return reject(error);
+      resolve();
+    }),
+  );
 }
