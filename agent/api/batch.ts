@@ -115,6 +115,24 @@ export class RecordBatch {
     this.scanned = undefined;
   }
 
+  /** News of positions without a record. */
+  static ofPositions(
+    positions: readonly Position[],
+    { tag, input, readTime }: { tag: string; input: string; readTime: number },
+  ): RecordBatch {
+    return new RecordBatch({
+      buffer: Buffer.alloc(0),
+      starts: new Uint32Array(0),
+      ends: new Uint32Array(0),
+      offsets: new Float64Array(0),
+      count: 0,
+      tag,
+      source: { id: "", input, group: "" },
+      readTime,
+      positions,
+    });
+  }
+
   /** The record's bytes, without copying. */
   bytes(index: number): Buffer {
     return this.buffer.subarray(this.starts[index], this.ends[index]);

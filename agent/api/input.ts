@@ -1,4 +1,4 @@
-import type { RecordBatch } from "./batch.ts";
+import type { Position, RecordBatch } from "./batch.ts";
 
 /**
  * Reads a source. Pulled: the next batch is asked for only when the last has a place in the queue.
@@ -17,6 +17,12 @@ export interface Input {
    * into its reserve; the input yields those files first.
    */
   vanishing?(): boolean;
+  /**
+   * Positions that changed while the last batch waits for its place in a full queue, at most `limit`: of what that batch does not move,
+   * and of what it does move as before it. The queue stores them at once, in its reserve, or a source first met now and gone before there
+   * is room would leave no trace. They count as stored.
+   */
+  meanwhile?(limit: number): readonly Position[];
   /** Frees everything. May be called at any time, more than once. */
   close(): Promise<void>;
 }

@@ -52,15 +52,19 @@ export class Feed {
 
   /** Runs until the input ends. Never throws: an input that fails is a state, and the others go on. */
   async run(): Promise<void> {
-    const urgent = this.#input.vanishing ? () => this.#input.vanishing!() : undefined;
+    const input = this.#input;
+    const whileFull = {
+      ...(input.vanishing ? { urgent: () => input.vanishing!() } : {}),
+      ...(input.meanwhile ? { meanwhile: (limit: number) => input.meanwhile!(limit) } : {}),
+    };
     this.#become("ok");
     try {
-      for await (const batch of this.#input.read()) {
+      for await (const batch of input.read()) {
         if (batch.count > 0) this.#tell(batch);
         // Not awaited one by one: what a filter created and the batch it came from are one step in the queue's order.
         const appends = this.#chain
           .process(batch)
-          .map(({ batch: out, extra }) => this.#queue.append(out, urgent ? { ...extra, urgent } : extra));
+          .map(({ batch: out, extra }) => this.#queue.append(out, { ...extra, ...whileFull }));
         await Promise.all(appends);
       }
       this.#become("stopped");

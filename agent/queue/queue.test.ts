@@ -243,6 +243,27 @@ describe("queue", () => {
     expect(order.slice(4)).toEqual(["b1", "b2", "a1", "a2"]);
   });
 
+  it("positions that change while an append waits are stored at once, as long as the reserve has room", async () => {
+    const sizes = { maxBytes: 128 * 1024, segmentBytes: 32 * 1024, reserveBytes: 64 * 1024 };
+    const queue = await start(sizes);
+    await reader(queue);
+    const source = { id: "s", input: "in", group: "g" };
+    const positions = [{ key: "s", value: "after" }];
+    const fill = batchOf(["x".repeat(60_000)], { source });
+    await queue.append(fill, { read: 1, created: 0, filtered: 0, states: [] });
+    const news = [[{ key: "new", value: "1" }], [], [{ key: "new", value: "2" }]];
+    const meanwhile = () => news.shift() ?? [];
+    const waiting = batchOf(["x".repeat(60_000)], { source, positions });
+    const append = queue.append(waiting, { read: 1, created: 0, filtered: 0, states: [], meanwhile });
+    append.catch(() => undefined);
+    await expect.poll(() => queue.positions.get("in")?.get("new"), { timeout: 5_000 }).toBe("2");
+    expect(queue.stats().blocked).toBeDefined();
+    await queue.close();
+    const again = await start(sizes);
+    expect(again.positions.get("in")).toEqual(new Map([["new", "2"]]));
+    expect([...again.totals().values()]).toMatchObject([{ read: 1, appended: 1 }]);
+  });
+
   it("an append that waits when the queue closes is turned away, not forgotten in silence", async () => {
     const queue = await start({ maxBytes: 64 * 1024 });
     await reader(queue);

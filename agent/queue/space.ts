@@ -6,6 +6,8 @@ import { pause } from "./pause.ts";
 
 /** Whether an append is urgent can change without anybody telling. */
 const POLL_MS = 250;
+/** Part of the reserve that only positions may fill. */
+const FOR_POSITIONS = 1 / 8;
 
 export class Space {
   readonly #log: Log;
@@ -30,11 +32,16 @@ export class Space {
     return this.#fullSince === undefined ? undefined : { since: this.#fullSince, why: "the queue is full" };
   }
 
+  /** Room for positions while appends wait: a part of the reserve that is nobody else's. */
+  fitsPositions(need: number): boolean {
+    return this.#has(need - this.#reserveBytes);
+  }
+
   /** Without cursors to wait for, even a block larger than the whole queue may pass. */
   fits(need: number, urgent: (() => boolean) | undefined): boolean {
     const log = this.#log;
     if (this.#has(need) || log.needed() >= log.next) return true;
-    return urgent !== undefined && this.#has(need - this.#reserveBytes) && urgent();
+    return urgent !== undefined && this.#has(need - this.#reserveBytes * (1 - FOR_POSITIONS)) && urgent();
   }
 
   #has(need: number): boolean {

@@ -1,5 +1,6 @@
 /** What the log says at one point of it: source positions, filter states, totals. The log is the only truth; this is its sum. */
-import type { TagTotals } from "./types.ts";
+import type { RecordBatch } from "../api/batch.ts";
+import type { AppendExtra, TagTotals } from "./types.ts";
 
 /** What one block adds. Cumulative numbers are made of these. */
 export interface Delta {
@@ -13,6 +14,20 @@ export interface Delta {
   readonly filtered: number;
   readonly records: number;
   readonly bytes: number;
+}
+
+export function deltaOf(batch: RecordBatch, extra: AppendExtra): Delta {
+  return {
+    tag: batch.tag,
+    input: batch.source.input,
+    positions: batch.positions.map(({ key, value }) => [key, value] as const),
+    states: extra.states.map(({ filter, group, state }) => [filter, group, state] as const),
+    read: extra.read,
+    created: extra.created,
+    filtered: extra.filtered,
+    records: batch.count,
+    bytes: batch.size(),
+  };
 }
 
 /** Cumulative numbers of a tag, as `BatchMeta` and `SnapshotMeta` store them. */

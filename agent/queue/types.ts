@@ -1,5 +1,5 @@
 /** The queue as the pipeline sees it. `queue.ts` implements it. */
-import type { RecordBatch } from "../api/batch.ts";
+import type { Position, RecordBatch } from "../api/batch.ts";
 
 /** A place between records: all records of blocks before `seq`, and the first `index` of block `seq`, lie before it. */
 export interface Place {
@@ -34,6 +34,8 @@ export interface AppendExtra {
   readonly states: readonly { readonly filter: string; readonly group: string; readonly state: Uint8Array }[];
   /** While it answers true, a full queue takes the block into `reserve_bytes`. */
   readonly urgent?: () => boolean;
+  /** Positions to be stored in the reserve while the block itself waits: see `Input`. */
+  readonly meanwhile?: (limit: number) => readonly Position[];
 }
 
 export interface ReaderOptions {

@@ -1,4 +1,4 @@
-import type { RecordBatch } from "../api/batch.ts";
+import { RecordBatch } from "../api/batch.ts";
 import { errorCode, messageOf } from "../state/disk.ts";
 import { encodeBlock, encodeMeta, encodePayload, Scratch } from "./block.ts";
 import type { Diskwait } from "./disk-wait.ts";
@@ -7,7 +7,7 @@ import { type Active, beginSegment, endSegment, type MakeOptions } from "./make-
 import { Mutex } from "./mutex.ts";
 import { BlockType, PAGE } from "./segment.ts";
 import type { Space } from "./space.ts";
-import type { Delta, QueueState, TotalsRows } from "./state.ts";
+import { type Delta, deltaOf, type QueueState, type TotalsRows } from "./state.ts";
 import type { AppendExtra } from "./types.ts";
 
 export interface WriterOptions extends MakeOptions {
@@ -24,6 +24,11 @@ interface Pending {
   readonly delta: Delta;
   readonly rows: TotalsRows;
 }
+
+/** Of positions stored at once while an append waits. */
+const MOST_POSITIONS = 64;
+const POSITIONS_BYTES = 8 * PAGE;
+const NOTHING_READ: AppendExtra = { read: 0, created: 0, filtered: 0, states: [] };
 
 export class QueueClosedError extends Error {
   constructor() {
@@ -75,36 +80,41 @@ export class Writer {
   }
 
   async #append(batch: RecordBatch, extra: AppendExtra): Promise<void> {
-    const bytes = batch.size();
-    const delta: Delta = {
-      tag: batch.tag,
-      input: batch.source.input,
-      positions: batch.positions.map(({ key, value }) => [key, value] as const),
-      states: extra.states.map(({ filter, group, state }) => [filter, group, state] as const),
-      read: extra.read,
-      created: extra.created,
-      filtered: extra.filtered,
-      records: batch.count,
-      bytes,
-    };
-    const need = bytes + 17 * batch.count + 2 * PAGE;
+    const delta = deltaOf(batch, extra);
+    const need = delta.bytes + 17 * batch.count + 2 * PAGE;
     await this.#mutex.lock();
     try {
-      while (!this.#closed && !this.#space.fits(need, extra.urgent))
+      while (!this.#closed && !this.#space.fits(need, extra.urgent)) {
+        await this.#meanwhile(batch, extra);
         await this.#mutex.without(() => this.#space.wait());
-      this.#space.entered();
-      for (;;) {
-        if (this.#closed) throw new QueueClosedError();
-        try {
-          await this.#put(batch, delta, need);
-          this.#diskWait.recovered();
-          return;
-        } catch (error) {
-          await this.#refused(error);
-        }
       }
+      this.#space.entered();
+      await this.#enter(batch, delta, need);
     } finally {
       this.#mutex.unlock();
+    }
+  }
+
+  /** Under the mutex: what is learned while `waiting` waits is stored beside it, in the reserve. */
+  async #meanwhile({ tag, source: { input } }: RecordBatch, { meanwhile }: AppendExtra): Promise<void> {
+    if (!meanwhile || !this.#space.fitsPositions(POSITIONS_BYTES)) return;
+    const positions = meanwhile(MOST_POSITIONS);
+    if (positions.length === 0) return;
+    const batch = RecordBatch.ofPositions(positions, { tag, input, readTime: this.#options.clock.now() });
+    await this.#enter(batch, deltaOf(batch, NOTHING_READ), POSITIONS_BYTES);
+  }
+
+  /** Under the mutex, however long the disk refuses. */
+  async #enter(batch: RecordBatch, delta: Delta, need: number): Promise<void> {
+    for (;;) {
+      if (this.#closed) throw new QueueClosedError();
+      try {
+        await this.#put(batch, delta, need);
+        this.#diskWait.recovered();
+        return;
+      } catch (error) {
+        await this.#refused(error);
+      }
     }
   }
 

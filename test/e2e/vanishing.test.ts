@@ -100,3 +100,33 @@ test.runIf(process.platform === "linux")(
     expect(await stopOf(second)).toMatchObject({ elasticsearch: { read: delivered, delivered, lost: 0, queued: 0 } });
   },
 );
+
+test.runIf(process.platform === "linux")(
+  "killed meanwhile: a file that came and went while the queue was full is counted as lost too",
+  async () => {
+    const { scene, config, live, rotate, write } = await setUp("64KiB");
+    for (let i = 0; i < KEEPS; i++) {
+      if (i > 0) rotate();
+      await write();
+      const time = Date.now() / 1000 - 100 + i;
+      utimesSync(live, time, time);
+    }
+    const first = AgentProcess.run(config);
+    await first.until("the full queue", () => logOf(first, "queue_full").length > 0);
+    const stored = () => metricOf(first, "audit_agent_queue_bytes");
+    const before = await stored();
+    const late = await scene.append("logs/app.jsonl.late", LINES, "x".repeat(300));
+    await first.until("it to be remembered", async () => (await stored()) > before);
+    rmSync(`${live}.late`);
+    await first.until("its end to be seen", () => logOf(first, "file").some(({ change }) => change === "deleted"));
+    await first.kill();
+    scene.elasticsearch.heal();
+    const second = AgentProcess.run(config);
+    await second.until("its loss to be said", () => logOf(second, "lost").length > 0);
+    const bytes = Buffer.byteLength(late.join("\n")) + 1;
+    expect(logOf(second, "lost")).toMatchObject([{ path: expect.stringContaining("late"), from: 0, to: bytes, bytes }]);
+    const kept = KEEPS * LINES;
+    await second.until("the rest", () => linesOf(scene.elasticsearch).length === kept);
+    expect(await stopOf(second)).toMatchObject({ elasticsearch: { read: kept, delivered: kept, lost: 0, queued: 0 } });
+  },
+);

@@ -137,16 +137,25 @@ export class Catalog {
     this.#dirty.set(memory.source.id, memory);
   }
 
-  /** Says once that the input has started, so that the next start is none of a new input. */
-  get hasChanges(): boolean {
-    return this.#dirty.size > 0;
+  changedKey(key: string): void {
+    const memory = this.memories.get(key);
+    if (memory) this.changed(memory);
   }
 
-  /** Up to `limit` positions that changed; they count as stored. */
-  takeChanges(limit: number, except?: Memory): Position[] {
+  isChanged(memory: Memory): boolean {
+    return this.#dirty.has(memory.source.id);
+  }
+
+  /** Up to `limit` positions that changed, of memories that are `wanted`; they count as stored. */
+  takeChanges(
+    limit: number,
+    except?: Memory,
+    wanted: (memory: Memory | undefined) => boolean = () => true,
+  ): Position[] {
     const positions: Position[] = [];
     for (const [key, memory] of this.#dirty) {
       if (positions.length >= limit) break;
+      if (!wanted(memory) && memory !== except) continue;
       this.#dirty.delete(key);
       if (memory && memory === except) continue;
       positions.push(memory ? save(memory) : { key, value: null });

@@ -346,6 +346,8 @@ export class Discovery {
     await file.refresh(this.#now()).catch(() => false);
     if (file.deleted) {
       this.#catalog.deleted.add(file);
+      // How much there was, should this process not live to read it.
+      if (file.memory) this.#catalog.changed(file.memory);
       this.#say(file.path, "deleted", undefined, file.unread);
     }
     if (file.memory) this.#schedule.add(file);

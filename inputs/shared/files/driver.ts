@@ -97,6 +97,7 @@ export class Driver {
     for (let turns = Math.floor(this.#random() * this.#pick([1, 20, 200])); turns > 0; turns--) {
       await this.#machine.turn();
     }
+    if (this.bench.holding && this.#random() < 0.5) this.bench.meanwhile();
     if (this.bench.input) this.#snapshots.push(new Map(this.bench.positions));
     if (this.#snapshots.length > 5) this.#snapshots.shift();
   }

@@ -230,6 +230,38 @@ test("a deleted file is read to its end while the queue is full", async () => {
   expect(bench.lost).toEqual([]);
 });
 
+test("a file first met while the queue is full, then deleted, is counted as lost after a kill", async () => {
+  writeFileSync(bench.path("app.log"), lines(0, 1));
+  bench.start();
+  await bench.untilCount(1);
+  bench.pause();
+  writeFileSync(bench.path("app.log.1"), lines(1, 10));
+  await bench.until(() => bench.holding);
+  bench.meanwhile();
+  writeFileSync(bench.path("other.log"), lines(10, 50));
+  const stored = () => {
+    bench.meanwhile();
+    return [...bench.positions.values()].join();
+  };
+  await expect.poll(stored, { timeout: 10_000 }).toContain("other.log");
+  appendFileSync(bench.path("app.log.1"), lines(50, 60));
+  appendFileSync(bench.path("other.log"), lines(60, 80));
+  unlinkSync(bench.path("app.log.1"));
+  unlinkSync(bench.path("other.log"));
+  await bench.untilChange("deleted", "app.log.1");
+  await bench.untilChange("deleted", "other.log");
+  bench.meanwhile();
+  await bench.kill();
+  bench.resume();
+  bench.start();
+  await bench.until(() => bench.lost.length === 2);
+  const size = (...ranges: [number, number][]) => ranges.reduce((sum, [from, to]) => sum + lines(from, to).length, 0);
+  const found = bench.lost.map(({ path, from, to, bytes }) => ({ path, from, to, bytes }));
+  const [first, second] = [size([1, 10], [50, 60]), size([10, 50], [60, 80])];
+  expect(found).toContainEqual({ path: bench.path("app.log.1"), from: 0, to: first, bytes: first });
+  expect(found).toContainEqual({ path: bench.path("other.log"), from: 0, to: second, bytes: second });
+});
+
 test("a file that vanished while the agent was down: its unread bytes are lost", async () => {
   const small = new Bench({ chunkBytes: 4096 });
   writeFileSync(small.path("app.log"), lines(0, 1000));

@@ -1,6 +1,6 @@
 /** The file engine: follows files through rotation, truncation and deletion, and yields what their writers finished. */
 import { realpathSync } from "node:fs";
-import { type Position, RecordBatch, type Source } from "../../../agent/api/batch.ts";
+import { type Position, RecordBatch } from "../../../agent/api/batch.ts";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Input } from "../../../agent/api/input.ts";
 import { createFramer } from "../parse/framer.ts";
@@ -28,6 +28,12 @@ const MARKS = 64;
 const OWNED_BYTES = Math.max(64 * 1024, Buffer.poolSize);
 const giveBack = (memory: ArrayBuffer) => readPool.give(memory);
 
+/**
+ * That a file is done with, or is a copy of another, is never said before what led to it is stored: a copy is passed over because its
+ * original is read.
+ */
+const isUnread = (memory: Memory) => !memory.skipped && !memory.finished && memory.offset < memory.size;
+
 /** Links are resolved before they are compared, so the roots must be too. */
 function realRoot(path: string): string {
   try {
@@ -52,6 +58,15 @@ export class FileInput implements Input {
   #startedSaid: boolean;
   /** File whose batch is on its way into the queue. */
   #given: LogFile | undefined;
+  /** A batch is out, and its place in the queue not sure. */
+  #waits = false;
+  /** Where what it is (it may be emptied meanwhile) was before the batch, and whether this was never said. */
+  #before: { readonly memory: Memory; readonly at: Pick<Memory, "offset" | "proof" | "finished"> } | undefined;
+  #untold = false;
+  /** Positions of others that go with the batch, as long as they are nowhere else. */
+  #riders: Position[] = [];
+  /** Keys of what was stored while the batch waits. */
+  #early: string[] = [];
 
   constructor(given: FileOptions, context: InputContext, system: System = nodeSystem) {
     const options = { ...given, allowedRoots: given.allowedRoots.map(realRoot) };
@@ -86,7 +101,9 @@ export class FileInput implements Input {
       while (!this.#closed) {
         const batch = await this.#next();
         if (batch) {
+          this.#waits = true;
           yield batch;
+          this.#waits = false;
           this.#consumed();
         } else if (await this.#over()) {
           return;
@@ -109,6 +126,21 @@ export class FileInput implements Input {
       if (file.compressed ? !file.finished : file.size > file.consumed) return true;
     }
     return false;
+  }
+
+  meanwhile(limit: number): Position[] {
+    // While a batch is being made, what changed belongs to it.
+    if (!this.#waits) return [];
+    const unread = (memory: Memory | undefined) => memory !== undefined && isUnread(memory);
+    this.#riders = this.#riders.filter(({ key }) => unread(this.#catalog.memories.get(key)));
+    const positions = this.#riders.splice(0, limit - 1);
+    const given = this.#given && this.#before;
+    const tellGiven = given && (this.#untold || this.#catalog.isChanged(given.memory));
+    positions.push(...this.#catalog.takeChanges(limit - 1 - positions.length, given?.memory, unread));
+    if (tellGiven) positions.push(save({ ...given.memory, ...given.at }));
+    this.#untold = false;
+    for (const { key } of positions) this.#early.push(key);
+    return positions;
   }
 
   async close(): Promise<void> {
@@ -143,6 +175,10 @@ export class FileInput implements Input {
   #consumed(): void {
     if (this.#given?.memory) this.#given.consumed = this.#given.memory.offset;
     this.#given = undefined;
+    this.#riders = [];
+    // The batch, stored after them, may know less.
+    for (const key of this.#early) this.#catalog.changedKey(key);
+    this.#early = [];
   }
 
   async #next(): Promise<RecordBatch | undefined> {
@@ -253,19 +289,23 @@ export class FileInput implements Input {
     this.#given = file;
     // For one file at a time only, or memory would grow with the number of files.
     if (this.#schedule.single) file.readAhead(this.#options.chunkBytes);
-    const positions = [save(memory), ...this.#changes(RIDERS, memory)];
+    const riders = this.#changes(RIDERS, memory);
+    this.#riders = [...riders];
     return new RecordBatch({
       ...framed,
       tag: this.#context.tag,
       source: memory.source,
       readTime: this.#context.clock.now(),
-      positions,
+      positions: [save(memory), ...riders],
       release: file.compressed || !framed.lines || framed.buffer.length < OWNED_BYTES ? undefined : giveBack,
     });
   }
 
   #moveTo(memory: Memory, { framed, proof }: Extract<Step, { is: "records" }>): void {
     if (framed.resume === memory.offset) return;
+    const { offset, finished } = memory;
+    this.#before = { memory, at: { offset, proof: memory.proof, finished } };
+    this.#untold = this.#catalog.isChanged(memory);
     memory.offset = framed.resume;
     memory.proof = proof;
     memory.marks.push({ offset: framed.resume, proof });
@@ -277,15 +317,9 @@ export class FileInput implements Input {
   #positionsOnly(): RecordBatch | undefined {
     const positions = this.#changes(ALONE);
     if (positions.length === 0) return undefined;
+    this.#riders = [...positions];
     const { alias, tag, clock } = this.#context;
-    const source: Source = { id: "", input: alias, group: "" };
-    const none = {
-      buffer: Buffer.alloc(0),
-      starts: new Uint32Array(0),
-      ends: new Uint32Array(0),
-      offsets: new Float64Array(0),
-    };
-    return new RecordBatch({ ...none, count: 0, tag, source, readTime: clock.now(), positions });
+    return RecordBatch.ofPositions(positions, { tag, input: alias, readTime: clock.now() });
   }
 
   #changes(limit: number, except?: Memory): Position[] {

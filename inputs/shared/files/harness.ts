@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RecordBatch } from "../../../agent/api/batch.ts";
+import type { Position, RecordBatch } from "../../../agent/api/batch.ts";
 import { type Clock, systemClock } from "../../../agent/api/clock.ts";
 import type { AgentEvent } from "../../../agent/api/events.ts";
 import { FileInput } from "./file-input.ts";
@@ -102,7 +102,7 @@ export class Bench {
 
   async #consume(input: FileInput): Promise<void> {
     for await (const batch of input.read()) {
-      if (this.#paused && batch.count > 0) {
+      if (this.#paused) {
         this.holding = true;
         this.#tell();
         await this.#paused;
@@ -118,11 +118,20 @@ export class Bench {
       const text = batch.bytes(i).toString();
       this.got.push({ id: batch.id(i), text, path: batch.source.path ?? "", group: batch.source.group });
     }
-    for (const { key, value } of batch.positions) {
+    this.#store(batch.positions);
+    this.#tell();
+  }
+
+  /** What a full queue does while a batch waits for room. */
+  meanwhile(): void {
+    if (this.holding) this.#store(this.input!.meanwhile(64));
+  }
+
+  #store(positions: readonly Position[]): void {
+    for (const { key, value } of positions) {
       if (value === null) this.positions.delete(key);
       else this.positions.set(key, value);
     }
-    this.#tell();
   }
 
   #tell(): void {
