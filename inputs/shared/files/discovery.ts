@@ -127,7 +127,11 @@ export class Discovery {
       // One after the other would take a start with ten thousand files many seconds.
       if (i % AT_ONCE === 0) await Promise.all(newcomers.slice(i, i + AT_ONCE).map((each) => this.#prepare(each)));
       if (!this.#catalog.newcomers.has(file)) continue;
-      if (this.#matcher.wantsListing) break;
+      if (this.#matcher.wantsListing) {
+        // One listing for all whose beginning was read before it.
+        for (const each of newcomers) if (each.lastHead !== undefined) each.relisted = true;
+        break;
+      }
       try {
         if (file.unopenable) throw file.unopenable;
         if (

@@ -7,6 +7,7 @@ import {
   renameSync,
   statSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -187,4 +188,20 @@ test("a directory that cannot be listed loses nothing of what was known in it", 
   expect(other.texts).toEqual(range(0, 5));
   expect(other.lost).toEqual([]);
   await other.done();
+});
+
+test("a copy that was met first and read to its end: its original goes on from there, and what it gets is nothing late", async () => {
+  writeFileSync(bench.path("app.log.1"), lines(0, 10));
+  writeFileSync(bench.path("app.log.0"), lines(10, 20));
+  utimesSync(bench.path("app.log.1"), 1_000_000, 1_000_000);
+  bench.start();
+  await bench.untilChange("finished", "app.log.1");
+  writeFileSync(bench.path("app.log"), lines(0, 10) + lines(20, 30));
+  await bench.untilCount(30);
+  await bench.untilChange("skipped", "app.log.1");
+  appendFileSync(bench.path("app.log"), lines(30, 40));
+  await bench.untilCount(40);
+  await bench.stop();
+  expect(bench.texts).toEqual(range(0, 40));
+  expect(bench.changes("late")).toEqual([]);
 });

@@ -64,9 +64,9 @@ export class LogFile {
   twinSince: number | undefined;
   lateSaid = false;
   damageSaid = false;
-  /** It was shortened before it was known. */
-  emptied = false;
-  /** Since it was found to be another file than before, its directory was listed again. */
+  /** It changed after it was listed and before it was known: maybe it was copied, emptied and filled again. */
+  stirred = false;
+  /** Since it was found to be another file than before, or to have changed, its directory was listed again. */
   relisted = false;
   /** Remembered files it was taken for, and is not. */
   readonly not = new Set<Memory>();
@@ -137,11 +137,11 @@ export class LogFile {
   /** Takes in what the system says of it now. True when it changed. */
   update(stat: FileStat, now: number): boolean {
     this.links = stat.links;
-    if (!this.memory && stat.size < this.size) {
-      this.relisted = false;
-      this.emptied = true;
-    }
     if (stat.size === this.size && stat.mtime === this.mtime) return false;
+    if (!this.memory) {
+      this.stirred = true;
+      if (stat.size < this.size) this.relisted = false;
+    }
     // A shrunk file is about to become another: what it was remembers how much there was.
     if (this.memory && stat.size >= this.memory.size) this.#note(this.memory, stat);
     this.size = stat.size;

@@ -56,7 +56,7 @@ export class Matcher {
         emit({ is: "file", input: alias, path: file.path, change: "renamed", reason: `was ${match.path}` });
       }
       file.before = undefined;
-      file.emptied = false;
+      file.stirred = false;
       this.#catalog.adopt(file, match);
       return true;
     }
@@ -152,9 +152,11 @@ export class Matcher {
     return undefined;
   }
 
-  /** Files that are not open are opened for it only where the name speaks for a copy: a header may begin all files there are. */
+  /** Files that are not open are opened for it only where names speak for a copy: a header may begin all files there are. */
   #mayCompare(file: LogFile, memory: Memory): boolean {
-    return memory.file!.isOpen || file.compressed || isNamedAsCopy(file.path, memory.path, memory);
+    if (memory.file!.isOpen || file.compressed) return true;
+    // The copy may have been met first, and read to its end.
+    return isNamedAsCopy(file.path, memory.path, memory) || isNamedAsCopy(memory.path, file.path, memory);
   }
 
   /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */
@@ -205,9 +207,10 @@ export class Matcher {
       return this.#quiet(file) && memory.offset >= file.size ? "copy" : "wait";
     }
     if (file.size >= other.size && !other.deleted && isNamedAsCopy(other.path, file.path, memory)) {
-      // The copy was met first.
+      // The copy was met first, and perhaps read to its end.
       this.#catalog.detach(other);
       this.#catalog.newcomers.add(other);
+      memory.finished = false;
       return "takes over";
     }
     if (other.deleted) {
@@ -261,7 +264,7 @@ export class Matcher {
   }
 
   #wasAnother(file: LogFile): boolean {
-    if (file.before || file.emptied) return true;
+    if (file.before || file.stirred) return true;
     return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.gone === undefined);
   }
 
@@ -270,7 +273,7 @@ export class Matcher {
     const { before, replaced = [] } = file;
     file.before = undefined;
     file.replaced = undefined;
-    file.emptied = false;
+    file.stirred = false;
     if (before?.reported) return;
     const candidates = before ? [before.memory] : replaced;
     for (const memory of candidates) {
