@@ -2,6 +2,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { seeded } from "./random.ts";
 import { add, type Tally } from "./tally.ts";
 
@@ -12,10 +13,12 @@ export interface Corpus {
   /** All of them, and those that `level: info` and `exclude_events: [api.request]` leave. */
   readonly all: Tally;
   readonly kept: Tally;
+  /** All of them by their lines' CRC-32, for destinations that get bytes and no ids. */
+  readonly lines: Tally;
 }
 
 /** Rises when the entries change, so that no old file is taken for a new one. */
-const VERSION = 1;
+const VERSION = 2;
 const CHUNK = 4 * 1024 * 1024;
 
 const ACTORS = ["alice", "bob", "ci-bot", "admin", "agent-7", "Zoë"];
@@ -41,6 +44,7 @@ async function make(path: string, entries: number, seed: number): Promise<Corpus
   const out = createWriteStream(`${path}.new`, { mode: 0o600 });
   const all: Tally = { entries: 0, checksum: 0 };
   const kept: Tally = { entries: 0, checksum: 0 };
+  const lines: Tally = { entries: 0, checksum: 0 };
   let offset = 0;
   let buffer = Buffer.alloc(CHUNK + 64 * 1024);
   let used = 0;
@@ -49,6 +53,7 @@ async function make(path: string, entries: number, seed: number): Promise<Corpus
     add(all, offset);
     if (entry.level !== "debug" && entry.event !== "api.request") add(kept, offset);
     const length = buffer.write(`${entry.line}\n`, used);
+    add(lines, crc32(buffer.subarray(used, used + length - 1)));
     used += length;
     offset += length;
     if (used < CHUNK && i < entries - 1) continue;
@@ -59,7 +64,7 @@ async function make(path: string, entries: number, seed: number): Promise<Corpus
   }
   await new Promise<void>((resolve, reject) => out.end((error?: Error | null) => (error ? reject(error) : resolve())));
   await rename(`${path}.new`, path);
-  const about: Corpus = { path, entries, bytes: offset, all, kept };
+  const about: Corpus = { path, entries, bytes: offset, all, kept, lines };
   await writeFile(`${path}.about`, JSON.stringify(about), { mode: 0o600 });
   return about;
 }

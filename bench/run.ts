@@ -2,19 +2,18 @@
  * `npm run bench [job…] [-- --entries N --repeats N --seed N --write --note TEXT]`: the agent as published, over a generated corpus, to its end.
  * CPU and memory are the agent's own, from the kernel; what arrived is compared with what was written. `--write`: into docs/benchmarks.md.
  */
-import { spawn } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle } from "../scripts/build.ts";
 import { type Corpus, corpus } from "./corpus.ts";
-import { JOBS, type Job } from "./jobs.ts";
+import { type Sink, same, startSink } from "./destination.ts";
+import { describe, fanOut } from "./fan-out.ts";
+import { expectedAt, JOBS, type Job } from "./jobs.ts";
 import { measure, type Usage } from "./measure.ts";
 import { QUIET_JOBS } from "./quiet.ts";
-import type { Tally } from "./tally.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -37,21 +36,22 @@ async function main(): Promise<void> {
   const asked = ({ name }: { name: string }) => positionals.length === 0 || positionals.includes(name);
   const jobs = JOBS.filter(asked);
   const quiet = QUIET_JOBS.filter(asked);
-  const names = [...JOBS, ...QUIET_JOBS].map(({ name }) => name);
-  if (jobs.length + quiet.length === 0 || positionals.some((name) => !names.includes(name)))
-    throw new Error(`jobs are ${names.join(", ")}`);
+  const together = asked({ name: "fan-out" });
+  const names = [...JOBS.map(({ name }) => name), "fan-out", ...QUIET_JOBS.map(({ name }) => name)];
+  if (positionals.some((name) => !names.includes(name))) throw new Error(`jobs are ${names.join(", ")}`);
   const folder = await mkdtemp(join(tmpdir(), "audit-agent-bench-"));
   try {
     const launcher = await published(join(folder, "package"));
     const tables: string[] = [];
     let input: Corpus | undefined;
-    if (jobs.length > 0) {
+    if (jobs.length > 0 || together) {
       input = await corpus(Number(values.entries), Number(values.seed));
       console.log(`${input.entries} entries, ${(input.bytes / input.entries).toFixed(0)} bytes each`);
       const results: Result[] = [];
       for (const job of jobs)
         results.push(await repeat(job, input, { folder, launcher, repeats: Number(values.repeats) }));
-      tables.push(table(results, input));
+      if (jobs.length > 0) tables.push(table(results, input));
+      if (together) tables.push(describe(await fanOut({ folder, launcher }, input), input));
     }
     if (quiet.length > 0) {
       const rows: string[] = [];
@@ -85,9 +85,9 @@ async function repeat(
     for (let i = 0; i < repeats; i++) {
       const data = join(folder, `data-${job.name}-${i}`);
       const file = join(folder, `${job.name}.yaml`);
-      await writeFile(file, job.config({ data, corpus: input.path, sink: sink.url }));
+      await writeFile(file, job.config({ data, corpus: input.path, sink }));
       const usage = await measure(process.execPath, [launcher, "run", "--once", "--config", file]);
-      compare(job.expected(input), await sink.tally());
+      await compare(job, input, sink);
       runs.push(usage);
       console.log(`  ${job.name}: ${cell(usage, input).join("  ")}`);
       await rm(data, { recursive: true, force: true });
@@ -99,23 +99,15 @@ async function repeat(
 }
 
 /** Throws unless exactly what was to be delivered has arrived. */
-function compare(expected: Tally | undefined, received: Tally): void {
-  if (!expected) return;
-  if (received.entries === expected.entries && received.checksum === expected.checksum) return;
+async function compare({ destination }: Job, corpus: Corpus, sink: Sink): Promise<void> {
+  if (!destination) return;
+  const expected = expectedAt(destination, corpus, destination !== "s3");
+  const received = (await sink.tallies())[destination];
+  await sink.clear();
+  if (same(expected, received)) return;
   throw new Error(
     `written ${JSON.stringify(expected)}, received ${JSON.stringify(received)}: something is lost or came twice`,
   );
-}
-
-async function startSink() {
-  const child = spawn(process.execPath, [join(ROOT, "bench/sink.ts")], { stdio: ["pipe", "pipe", "inherit"] });
-  const [port] = await new Promise<[string]>((resolve, reject) => {
-    createInterface(child.stdout).once("line", (line) => resolve([line]));
-    child.once("exit", (code) => reject(new Error(`the sink ended with ${code}`)));
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const tally = async () => (await (await fetch(`${url}/_tally`)).json()) as Tally;
-  return { url, tally, close: () => child.kill() };
 }
 
 function cell({ wallSeconds, cpuSeconds, peakBytes }: Usage, { entries }: Corpus): string[] {
@@ -156,7 +148,7 @@ function document(text: string, { entries, bytes }: Corpus, note: string): strin
 
 Made by \`npm run bench -- --write\`; medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
 read from a file on disk by the agent as published (\`run --once\`), start-up included. CPU and memory are the agent's own; the
-destination is another process that answers as Elasticsearch does and checks that exactly what was to be delivered has arrived.
+destination is another process that answers as the real one does and checks that exactly what was to be delivered has arrived.
 
 ${text}
 

@@ -1,74 +1,131 @@
 /**
- * Answers as Elasticsearch's _bulk would, and keeps nothing but a tally: a destination that is never the bottleneck. A process of its own;
- * prints its port. GET /_tally answers `{ entries, checksum, bytes, requests }` and starts anew.
+ * Destinations that are never the bottleneck: they answer as the real ones would, and keep nothing but tallies. A process of its own; prints
+ * `{ port, tcp }`. GET /_tally answers `{ <destination>: { entries, checksum } }`, and /_clear starts anew.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { gunzipSync } from "node:zlib";
-import { add } from "./tally.ts";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { crc32, gunzipSync } from "node:zlib";
+import { add, type Tallies, type Tally } from "./tally.ts";
 
-const tally = { entries: 0, checksum: 0, bytes: 0, requests: 0 };
-const ID = Buffer.from('"_id":"');
+let tallies: Tallies = {};
+const tallyOf = (name: string): Tally => (tallies[name] ??= { entries: 0, checksum: 0 });
+
 /** Characters of a record id before its offset: 22 of the source, and a dash. */
 const SOURCE_LENGTH = 23;
 const NEWLINE = 10;
 const QUOTE = 34;
+/** A record id is behind these. */
+const ID = {
+  elasticsearch: Buffer.from('"_id":"'),
+  splunk: Buffer.from('"record_id":"'),
+  syslog: Buffer.from('record_id="'),
+};
+const MESSAGE = Buffer.from('"message":"');
 
-/** Counts the documents of a bulk body: pairs of an action line and a document line. */
-function take(body: Buffer): number {
-  let documents = 0;
-  for (let at = 0; at < body.length; documents++) {
-    const id = body.indexOf(ID, at);
-    const end = body.indexOf(NEWLINE, at);
-    if (id < 0 || id > end) throw new Error(`no _id in ${body.toString("utf8", at, end)}`);
+/** Counts the record ids that end before `end`; answers where the first one that does not begins. */
+function countIds(body: Buffer, marker: Buffer, tally: Tally): number {
+  for (let at = body.indexOf(marker); at >= 0; at = body.indexOf(marker, at)) {
+    let digit = at + marker.length + SOURCE_LENGTH;
     let offset = 0;
-    for (let i = id + ID.length + SOURCE_LENGTH; body[i] !== QUOTE; i++) offset = offset * 10 + body[i]! - 48;
+    for (; body[digit] !== QUOTE; digit++) {
+      if (digit >= body.length) return at;
+      offset = offset * 10 + body[digit]! - 48;
+    }
     add(tally, offset);
-    const next = body.indexOf(NEWLINE, end + 1);
-    at = next < 0 ? body.length : next + 1;
+    at = digit;
   }
-  tally.bytes += body.length;
-  tally.requests++;
-  return documents;
+  return body.length;
 }
 
 const CREATED = '{"create":{"status":201}}';
 /** With `filter_path` an answer holds only what was asked for, as the real one does: no `took`. */
-function answer(documents: number, filtered: boolean): string {
+function bulk(body: Buffer, filtered: boolean): string {
+  const tally = tallyOf("elasticsearch");
+  const before = tally.entries;
+  countIds(body, ID.elasticsearch, tally);
+  const documents = tally.entries - before;
   const items = documents === 0 ? "" : `${`${CREATED},`.repeat(documents - 1)}${CREATED}`;
   return `{${filtered ? "" : '"took":1,'}"errors":false,"items":[${items}]}`;
 }
 
-function reply(request: IncomingMessage, response: ServerResponse, body: string): void {
-  const versioned = request.headers.accept?.includes("compatible-with=9") === true;
-  response.writeHead(200, {
-    "content-type": versioned ? "application/vnd.elasticsearch+json;compatible-with=9" : "application/json",
-    "content-length": Buffer.byteLength(body),
-    "x-elastic-product": "Elasticsearch",
-  });
-  response.end(body);
+/** An object of lines: each counts by its content, for it has no id. */
+function object(body: Buffer): void {
+  const content = body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body) : body;
+  const tally = tallyOf("s3");
+  for (let at = 0; at < content.length; ) {
+    const end = content.indexOf(NEWLINE, at);
+    add(tally, crc32(content.subarray(at, end)));
+    at = end + 1;
+  }
 }
 
-/** The answer to a request, as JSON. */
-function handle(request: IncomingMessage, body: Buffer): string {
+function events(body: Buffer): void {
+  const tally = tallyOf("cloudwatch");
+  for (let at = body.indexOf(MESSAGE); at >= 0; at = body.indexOf(MESSAGE, at + 1)) tally.entries++;
+}
+
+/** The answer to a request: a body and its type. */
+async function handle(request: IncomingMessage, body: Buffer): Promise<[string, string]> {
   const { pathname, searchParams } = new URL(request.url!, "http://localhost");
-  if (pathname === "/_tally") {
-    const text = JSON.stringify(tally);
-    Object.assign(tally, { entries: 0, checksum: 0, bytes: 0, requests: 0 });
-    return text;
+  const json = "application/json";
+  const content = request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body;
+  if (pathname === "/_tally") return [JSON.stringify(tallies), json];
+  if (pathname === "/_clear") {
+    tallies = {};
+    return ["{}", json];
   }
   if (pathname.endsWith("/_bulk")) {
-    const documents = take(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
-    return answer(documents, searchParams.get("filter_path")?.split(",").includes("took") === false);
+    const versioned = request.headers.accept?.includes("compatible-with=9") === true;
+    const answer = bulk(content, searchParams.get("filter_path")?.split(",").includes("took") === false);
+    return [answer, versioned ? "application/vnd.elasticsearch+json;compatible-with=9" : json];
   }
-  return JSON.stringify({ name: "sink", cluster_name: "sink", version: { number: "9.5.0", build_flavor: "default" } });
+  if (pathname === "/services/collector/event") {
+    countIds(content, ID.splunk, tallyOf("splunk"));
+    return ['{"text":"Success","code":0}', json];
+  }
+  if (request.headers["x-amz-target"] !== undefined) {
+    events(content);
+    // For the fan-out's slow destination.
+    await delay(Number(process.env.SLOW_MS ?? 0));
+    return ["{}", "application/x-amz-json-1.1"];
+  }
+  if (request.method === "PUT") {
+    object(body);
+    return ["", "application/xml"];
+  }
+  return ['{"name":"sink","cluster_name":"sink","version":{"number":"9.5.0","build_flavor":"default"}}', json];
+}
+
+async function reply(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+  const [answer, type] = await handle(request, body);
+  const length = Buffer.byteLength(answer);
+  response.writeHead(200, { "content-type": type, "content-length": length, "x-elastic-product": "Elasticsearch" });
+  response.end(answer);
 }
 
 const server = createServer({ highWaterMark: 1024 * 1024 }, (request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => reply(request, response, handle(request, Buffer.concat(chunks))));
+  request.on("end", () => void reply(request, response, Buffer.concat(chunks)));
 });
-server.listen(0, "127.0.0.1", () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
+
+const syslog = createTcpServer((socket: Socket) => {
+  let rest: Buffer = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const begun = countIds(all, ID.syslog, tallyOf("syslog"));
+    // A marker, or an id, may be cut in two.
+    rest = all.subarray(Math.max(0, Math.min(begun, all.length - ID.syslog.length + 1)));
+  });
+  socket.on("error", () => socket.destroy());
+});
+
+const portOf = (listening: { address(): AddressInfo | string | null }) => (listening.address() as AddressInfo).port;
+syslog.listen(0, "127.0.0.1", () =>
+  server.listen(0, "127.0.0.1", () =>
+    process.stdout.write(`${JSON.stringify({ port: portOf(server), tcp: portOf(syslog) })}\n`),
+  ),
+);
 // The runner holds the other end: when it is gone, so is the sink.
 process.stdin.resume().on("end", () => process.exit());

@@ -7,7 +7,13 @@ export interface Tally {
   checksum: number;
 }
 
-/** Adds an entry that starts at `offset` bytes. */
+/** Where only the number can be known, without a checksum. */
+export type Expected = Pick<Tally, "entries"> & Partial<Tally>;
+
+/** By destination. */
+export type Tallies = Record<string, Tally>;
+
+/** Adds an entry that starts at `offset` bytes (where it has no id: any number that stands for it). */
 export function add(tally: Tally, offset: number): void {
   tally.entries++;
   const mixed = Math.imul((offset % 0x1_0000_0000) ^ Math.floor(offset / 0x1_0000_0000), 0x9e3779b1);
