@@ -224,6 +224,7 @@ export class FileInput implements Input {
       await this.#broke(file, step.reason);
       return undefined;
     }
+    file.unproved = undefined;
     if (file.compressed && file.damage !== undefined) this.#notices.damaged(file);
     if (step.is === "end" || !file.memory) {
       if (this.#discovery.holder.over && !file.deleted && !file.strayed && file.unread === 0) file.close();

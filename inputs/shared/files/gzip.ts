@@ -24,6 +24,8 @@ export class GzipSource implements ByteSource {
   #closing = false;
   /** Why the content ends early; undefined while it does not. */
   damage: string | undefined;
+  /** Of all the content, once it was read to its end. */
+  length: number | undefined;
 
   constructor(file: OpenFile) {
     this.#file = file;
@@ -93,7 +95,10 @@ export class GzipSource implements ByteSource {
     this.#fed += input.length;
     await this.#file.system.working(feed(stream, input.length === 0 ? undefined : input));
     if (this.#failure) this.#fail(this.#failure, at, input.length);
-    else if (input.length === 0) this.#ended = true;
+    else if (input.length === 0) {
+      this.#ended = true;
+      this.length = this.#start + this.#held;
+    }
   }
 
   #fail(failure: Error, at: number, length: number): void {

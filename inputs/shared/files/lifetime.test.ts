@@ -10,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../agent/api/clock.ts";
 import { Bench, lines, range } from "./harness.ts";
@@ -204,4 +205,19 @@ test("a copy that was met first and read to its end: its original goes on from t
   await bench.stop();
   expect(bench.texts).toEqual(range(0, 40));
   expect(bench.changes("late")).toEqual([]);
+});
+
+test("a compressed copy that is shorter than what was read of its original is skipped, and nothing is lost", async () => {
+  writeFileSync(bench.path("app.log"), lines(0, 20));
+  bench.start();
+  await bench.untilCount(20);
+  await bench.stop();
+  writeFileSync(bench.path("app.log.1.gz"), gzipSync(lines(0, 10)));
+  writeFileSync(bench.path("app.log"), lines(20, 60));
+  bench.start();
+  await bench.untilChange("skipped", "app.log.1.gz");
+  await bench.untilCount(60);
+  await bench.stop();
+  expect(bench.texts).toEqual(range(0, 60));
+  expect(bench.lost).toEqual([]);
 });

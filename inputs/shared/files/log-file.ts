@@ -68,6 +68,8 @@ export class LogFile {
   stirred = false;
   /** Since it was found to be another file than before, or to have changed, its directory was listed again. */
   relisted = false;
+  /** What the remembered file said that a compressed one was taken for, until reading proves it. */
+  unproved: Pick<Memory, "path" | "inode" | "size" | "mtime"> | undefined;
   /** Remembered files it was taken for, and is not. */
   readonly not = new Set<Memory>();
   /** How far its records have a place in the queue. */
@@ -128,6 +130,10 @@ export class LogFile {
   }
   get damage(): string | undefined {
     return this.#gzip?.damage;
+  }
+  /** Length of the content; of a compressed file known once it was read to its end. */
+  get length(): number | undefined {
+    return this.compressed ? this.#gzip?.length : this.size;
   }
 
   opened(file: OpenFile): void {

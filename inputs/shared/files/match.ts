@@ -57,6 +57,8 @@ export class Matcher {
       }
       file.before = undefined;
       file.stirred = false;
+      const { path, inode, size, mtime } = match;
+      if (file.compressed) file.unproved = { path, inode, size, mtime };
       this.#catalog.adopt(file, match);
       return true;
     }
@@ -87,6 +89,8 @@ export class Matcher {
     const head = await fingerprint(file.source, this.#options.maxLineBytes, this.#complete(file));
     file.head = head;
     if (!head) return;
+    // Changed since it was listed: what was read may not be what there was then.
+    if (!file.compressed && !file.relisted) await file.refresh(this.#context.clock.monotonic());
     // Exchanged once more: there may be a copy of what it was.
     if (file.lastHead !== undefined && file.lastHead !== head.hash) file.relisted = false;
     file.lastHead = head.hash;
@@ -96,6 +100,8 @@ export class Matcher {
   async broke(file: LogFile, reason: string): Promise<void> {
     const { memory } = file;
     if (!memory) return;
+    if (file.unproved) Object.assign(memory, file.unproved);
+    file.unproved = undefined;
     await file.refresh(this.#context.clock.monotonic());
     if (!file.compressed && (await this.#isStill(file, memory))) {
       file.rewind();
@@ -140,9 +146,12 @@ export class Matcher {
   async #match(file: LogFile, found: Fingerprint): Promise<Memory | "wait" | "copy" | undefined> {
     const sharing = this.#catalog.sharing(found.hash);
     if (sharing.length === 0) return undefined;
-    const free = sharing.filter((memory) => !memory.file && !file.not.has(memory)).sort(byLikeness(file));
+    const missing = sharing.filter((memory) => !memory.file).sort(byLikeness(file));
+    const free = missing.filter((memory) => !file.not.has(memory));
     for (const memory of free) if (await this.#continues(file, memory)) return memory;
-    for (const memory of free) if (await this.#wasCopied(file, memory)) return this.#quiet(file) ? "copy" : "wait";
+    // A compressed file turns out to be shorter than what was read only when it is taken for that, and read.
+    const originals = file.compressed ? missing : free;
+    for (const memory of originals) if (await this.#wasCopied(file, memory)) return this.#quiet(file) ? "copy" : "wait";
     const taken = sharing.filter((memory) => memory.file && memory.file !== file && this.#mayCompare(file, memory));
     for (const memory of taken.slice(-MOST_COMPARED)) {
       const relation = await this.#compare(file, memory.file!, memory);
@@ -240,8 +249,9 @@ export class Matcher {
    * name and its first entry say so, and the proofs of this run must not say otherwise.
    */
   async #wasCopied(file: LogFile, memory: Memory): Promise<boolean> {
-    if (file.compressed || file.size >= memory.offset || !isNamedAsCopy(file.path, memory.path, memory)) return false;
-    const mark = memory.marks.findLast(({ offset }) => offset <= file.size);
+    const { length } = file;
+    if (length === undefined || length >= memory.offset || !isNamedAsCopy(file.path, memory.path, memory)) return false;
+    const mark = memory.marks.findLast(({ offset }) => offset <= length);
     return mark === undefined || (await proofAt(file.source, mark.offset)) === mark.proof;
   }
 
