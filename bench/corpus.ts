@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { seeded } from "./random.ts";
+import { seededIntegers } from "../test/fakes/random.ts";
 import { add, type Tally } from "./tally.ts";
 
 export interface Corpus {
@@ -40,7 +40,7 @@ export async function corpus(entries: number, seed: number): Promise<Corpus> {
 }
 
 async function make(path: string, entries: number, seed: number): Promise<Corpus> {
-  const next = seeded(seed);
+  const next = seededIntegers(seed);
   const out = createWriteStream(`${path}.new`, { mode: 0o600 });
   const all: Tally = { entries: 0, checksum: 0 };
   const kept: Tally = { entries: 0, checksum: 0 };

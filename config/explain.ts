@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import type * as core from "zod/v4/core";
+import { within } from "./layers.ts";
 import type { Path } from "./problems.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -169,25 +170,11 @@ function child(schema: core.$ZodTypes, part: string | number): core.$ZodTypes[] 
   return next ? unwrap(next as core.$ZodTypes) : [];
 }
 
-/** Without the optional, default and transforming layers around it. */
+/** Without the layers around it. */
 export function unwrap(schema: core.$ZodTypes): core.$ZodTypes[] {
+  const inner = within(schema);
+  if (inner) return unwrap(inner);
   const def = schema._zod.def;
-  switch (def.type) {
-    case "optional":
-    case "nonoptional":
-    case "nullable":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-      return unwrap(def.innerType as core.$ZodTypes);
-    case "pipe":
-      return unwrap(def.in as core.$ZodTypes);
-    case "lazy":
-      return unwrap(def.getter() as core.$ZodTypes);
-    case "union":
-      return (def.options as unknown as readonly core.$ZodTypes[]).flatMap(unwrap);
-    default:
-      return [schema];
-  }
+  if (def.type === "union") return (def.options as unknown as readonly core.$ZodTypes[]).flatMap(unwrap);
+  return [schema];
 }

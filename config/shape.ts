@@ -7,6 +7,7 @@ import { z } from "zod";
 import type * as core from "zod/v4/core";
 import { type OptionMeta, Secret } from "../agent/api/options.ts";
 import { absolute } from "./files.ts";
+import { within } from "./layers.ts";
 import type { Path } from "./problems.ts";
 
 export interface ShapeContext {
@@ -37,20 +38,10 @@ function visit(
   const format = formatOf(schema) ?? outer;
   if (value === undefined) return absent(schema, path, context, format);
   if (format === "secret" && typeof value === "string") return secretOf(value, path, context);
+  const inner = within(schema);
+  if (inner) return visit(inner, value, path, context, format);
   const def = schema._zod.def;
   switch (def.type) {
-    case "optional":
-    case "nonoptional":
-    case "nullable":
-    case "default":
-    case "prefault":
-    case "catch":
-    case "readonly":
-      return visit(def.innerType as Schema, value, path, context, format);
-    case "pipe":
-      return visit(def.in as Schema, value, path, context, format);
-    case "lazy":
-      return visit(def.getter() as Schema, value, path, context, format);
     case "object":
       return isRecord(value) ? object(def, value, path, context) : value;
     case "record":

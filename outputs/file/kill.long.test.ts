@@ -7,21 +7,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
+import { seeded } from "../../test/fakes/random.ts";
 import { readSealed } from "./sealed-file.ts";
 
 const KEY = "ab".repeat(32);
 const ROUNDS = 60;
-
-/** mulberry32: the same kills for the same seed, as far as the machine allows. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 async function textOf(path: string): Promise<string> {
   if (path.endsWith(".gz")) return gunzipSync(await readFile(path)).toString();
@@ -36,7 +26,7 @@ it.each(["", KEY])(
   "killed at random moments, every entry stands in the archive once and in order (key: %s)",
   async (key) => {
     const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
-    const next = random(seed);
+    const next = seeded(seed);
     const home = await mkdtemp(join(tmpdir(), "kill-"));
     const run = (until?: number) =>
       spawn(

@@ -39,6 +39,20 @@ async function setUp(reserve: string) {
   return { scene, config, live, rotate, write };
 }
 
+/** A running agent whose queue is full, with as many files as the writer keeps. */
+async function fullQueue() {
+  const { scene, config, live, rotate, write } = await setUp("64KiB");
+  for (let i = 0; i < KEEPS; i++) {
+    if (i > 0) rotate();
+    await write();
+    const time = Date.now() / 1000 - 100 + i;
+    utimesSync(live, time, time);
+  }
+  const first = AgentProcess.run(config);
+  await first.until("the full queue", () => logOf(first, "queue_full").length > 0);
+  return { scene, config, live, rotate, write, first };
+}
+
 test.runIf(process.platform === "linux")(
   "everything it discovered is delivered once the destination is back",
   async () => {
@@ -63,15 +77,7 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "killed meanwhile: what is gone is counted as lost with file and range, the rest is delivered",
   async () => {
-    const { scene, config, live, rotate, write } = await setUp("64KiB");
-    for (let i = 0; i < KEEPS; i++) {
-      if (i > 0) rotate();
-      await write();
-      const time = Date.now() / 1000 - 100 + i;
-      utimesSync(live, time, time);
-    }
-    const first = AgentProcess.run(config);
-    await first.until("the full queue", () => logOf(first, "queue_full").length > 0);
+    const { scene, live, rotate, write, first, config } = await fullQueue();
     await first.until("the newest to be held open", () => holds(first, live));
     await first.kill();
     for (let i = 0; i < KEEPS - 2; i++) {
@@ -104,18 +110,11 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "killed meanwhile: a file that came and went while the queue was full is counted as lost too",
   async () => {
-    const { scene, config, live, rotate, write } = await setUp("64KiB");
-    for (let i = 0; i < KEEPS; i++) {
-      if (i > 0) rotate();
-      await write();
-      const time = Date.now() / 1000 - 100 + i;
-      utimesSync(live, time, time);
-    }
-    const first = AgentProcess.run(config);
-    await first.until("the full queue", () => logOf(first, "queue_full").length > 0);
+    const { scene, live, first, config } = await fullQueue();
     const stored = () => metricOf(first, "audit_agent_queue_bytes");
     const before = await stored();
     const late = await scene.append("logs/app.jsonl.late", LINES, "x".repeat(300));
+    await first.until("it to be held open", () => holds(first, `${live}.late`));
     await first.until("it to be remembered", async () => (await stored()) > before);
     rmSync(`${live}.late`);
     await first.until("its end to be seen", () => logOf(first, "file").some(({ change }) => change === "deleted"));

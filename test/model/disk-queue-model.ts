@@ -2,7 +2,8 @@ import type { AgentEvent } from "../../agent/api/events.ts";
 import { openQueue, type QueueOptions } from "../../agent/queue/queue.ts";
 import type { Block, Queue, QueueReader } from "../../agent/queue/types.ts";
 import { batchOf } from "../fakes/batch.ts";
-import { SimDisk, seeded } from "./disk-queue-sim.ts";
+import { seeded } from "../fakes/random.ts";
+import { SimDisk } from "./disk-queue-sim.ts";
 
 export type Command =
   | { do: "append"; lines: number; width: number }

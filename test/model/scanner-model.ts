@@ -3,22 +3,12 @@ import { isDeepStrictEqual } from "node:util";
 import { RecordBatch, SpanFlag } from "../../agent/api/batch.ts";
 import { Scanner, scanJson, scanRecord } from "../../agent/json/scanner.ts";
 import { findMember, replaceNonFinite } from "../../agent/json/value.ts";
+import { seeded } from "../fakes/random.ts";
 
 const FIELDS = ["timestamp", "action", "level", "details", "success", "__proto__", "é", "", "a"];
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 type Random = () => number;
-
-/** mulberry32: small, seeded. */
-export function randomOf(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const below = (random: Random, n: number) => Math.floor(random() * n);
 const pick = <T>(random: Random, list: readonly T[]): T => list[below(random, list.length)]!;
@@ -234,7 +224,7 @@ function difference(scanner: Scanner, batch: RecordBatch, i: number, sure: boole
 
 /** Runs so many records; answers the first disagreement, with what repeats it. */
 export function compare(seed: number, count: number): string | undefined {
-  const random = randomOf(seed);
+  const random = seeded(seed);
   const scanner = new Scanner(FIELDS);
   for (let done = 0; done < count; ) {
     const records = Array.from({ length: 1 + below(random, 12) }, () => record(random));

@@ -14,9 +14,10 @@ import {
 } from "node:fs";
 import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
+import { seeded } from "../../../test/fakes/random.ts";
 import { Bench, line } from "./harness.ts";
 import type { FileOptions } from "./options.ts";
-import { random, Simulation } from "./simulation.ts";
+import { Simulation } from "./simulation.ts";
 
 export type Style = "numbered" | "in glob" | "daily" | "copytruncate" | "copytruncate, written to meanwhile";
 export const STYLES: readonly Style[] = [
@@ -50,7 +51,7 @@ export class Driver {
   readonly #haste: number;
 
   constructor(seed: number, style?: Style, options: Partial<FileOptions> = {}) {
-    this.#random = random(seed);
+    this.#random = seeded(seed);
     const picked = this.#pick(STYLES);
     this.style = style ?? picked;
     this.#haste = this.#pick([0, 0.02, 0.2]);

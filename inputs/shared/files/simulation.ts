@@ -7,17 +7,6 @@ import type { Clock } from "../../../agent/api/clock.ts";
 import type { System } from "./system.ts";
 import type { WatchHandlers } from "./watch.ts";
 
-/** mulberry32 */
-export function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 interface Timer {
   readonly at: number;
   readonly action: () => void;

@@ -2,23 +2,13 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, wr
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { FakeElasticsearch } from "../../fakes/elasticsearch.ts";
+import { seeded } from "../../fakes/random.ts";
 import { AgentProcess } from "./agent.ts";
 import { healthOf, ledgersOf, logOf, stopOf } from "./observe.ts";
 import { linesOf, Scene } from "./scene.ts";
 import { until } from "./until.ts";
 
 const SERVICE = { grace: "300ms", queue: { segment_bytes: "128KiB" } };
-
-/** mulberry32, as a number in [0, 1). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 type Damage = (path: string, random: () => number) => void;
 
