@@ -1,7 +1,8 @@
 import { test } from "vitest";
 import { Driver, STYLES } from "./driver.ts";
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
+/** Fixed: the same runs each time. Looking for new trouble: `SEED=$RANDOM ROUNDS=2000`. */
+const SEED = Number(process.env.SEED ?? 1_000_000);
 const ROUNDS = Number(process.env.ROUNDS ?? 200);
 
 test.each(STYLES)(`rotation %s, ${ROUNDS} times from seed ${SEED}`, async (style) => {
