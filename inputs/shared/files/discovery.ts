@@ -4,11 +4,12 @@ import { dirname } from "node:path";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Finder, Listing } from "./find.ts";
-import { groupOf, inOrder, isCompressed } from "./group.ts";
-import { AT_ONCE, type Holder, MovedError } from "./holder.ts";
+import { isCompressed } from "./group.ts";
+import { AT_ONCE, type Holder } from "./holder.ts";
 import { LogFile } from "./log-file.ts";
 import type { Matcher } from "./match.ts";
-import { type FileStat, isMissing, statPath } from "./open.ts";
+import { Newcomers } from "./newcomers.ts";
+import { type FileStat, statPath } from "./open.ts";
 import type { FileOptions } from "./options.ts";
 import type { Memory } from "./position.ts";
 import type { Schedule } from "./schedule.ts";
@@ -36,7 +37,9 @@ export class Discovery {
   readonly #system: System;
   readonly holder: Holder;
   #round: Iterator<LogFile> | undefined;
-  #looks = 0;
+  readonly #newcomers: Newcomers;
+  /** The first look of the first start is not over. */
+  #first: boolean;
 
   constructor(
     context: InputContext,
@@ -51,6 +54,8 @@ export class Discovery {
     this.#matcher = parts.matcher;
     this.#system = parts.system;
     this.holder = parts.holder;
+    this.#newcomers = new Newcomers(context, options, parts);
+    this.#first = parts.catalog.firstStart;
   }
 
   /** Looks at everything. True when another look should follow soon. */
@@ -60,8 +65,8 @@ export class Discovery {
     for (const directory of listing.listed) this.holder.fine(directory);
     this.holder.forgetRefused(new Set(listing.paths), listing.listed);
     await this.#settle(listing, this.#dueInRound(), undefined);
-    this.#looks++;
-    if (this.#missing(listing)) await this.identify();
+    this.#first = false;
+    if (this.#missing(listing)) await this.#newcomers.identify(this.#first);
     this.#catalog.forgetOld();
     return [...this.#catalog.missing].some((memory) => memory.gone === undefined && memory.missed < LOOKS);
   }
@@ -77,79 +82,9 @@ export class Discovery {
       else this.#update(known, stat);
     }
     for (const directory of directories) await this.#settle(await this.#finder.list(directory), paths, directory);
-    await this.identify();
+    await this.#newcomers.identify(this.#first);
     if (this.#matcher.wantsListing) await this.#settle(await this.#finder.list(), paths, undefined);
-    return [...this.#catalog.newcomers].some((file) => this.#awaits(file));
-  }
-
-  /** Tries to find out who the newcomers are: as long as one that is known now lets others be. */
-  async identify(): Promise<void> {
-    for (let before = -1; this.#catalog.newcomers.size !== before && !this.#matcher.wantsListing; ) {
-      before = this.#catalog.newcomers.size;
-      await this.#identifyOnce();
-      if (![...this.#catalog.newcomers].some((file) => file.size > 0)) break;
-    }
-    await this.holder.refill();
-  }
-
-  async #prepare(file: LogFile): Promise<void> {
-    file.unopenable = undefined;
-    if (!this.#catalog.newcomers.has(file) || file.head) return;
-    try {
-      if (!(await this.holder.open(file))) await file.refresh(this.#now());
-      await this.#matcher.prepare(file);
-    } catch (error) {
-      file.unopenable = error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  #wasHere(file: LogFile): boolean {
-    return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.path === file.path);
-  }
-
-  #awaits(file: LogFile): boolean {
-    return this.#catalog.awaits(groupOf(file.path, this.#options.groupBy));
-  }
-
-  async #identifyOnce(): Promise<void> {
-    const ordered = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
-    for (const file of ordered) file.head = undefined;
-    // First those that are where they were: a copy must not take the place of its original. What is new is taken in order.
-    await this.#identifyEach(
-      ordered.filter((file) => this.#wasHere(file)),
-      false,
-    );
-    await this.#identifyEach(ordered, true);
-  }
-
-  async #identifyEach(newcomers: readonly LogFile[], mayBeNew: boolean): Promise<void> {
-    for (const [i, file] of newcomers.entries()) {
-      // One after the other would take a start with ten thousand files many seconds.
-      if (i % AT_ONCE === 0) await Promise.all(newcomers.slice(i, i + AT_ONCE).map((each) => this.#prepare(each)));
-      if (!this.#catalog.newcomers.has(file)) continue;
-      if (this.#matcher.wantsListing) {
-        // One listing for all whose beginning was read before it.
-        for (const each of newcomers) if (each.lastHead !== undefined) each.relisted = true;
-        break;
-      }
-      try {
-        if (file.unopenable) throw file.unopenable;
-        if (
-          !(await this.#matcher.identify(file, { initial: this.#catalog.firstStart && this.#looks === 0, mayBeNew }))
-        ) {
-          if (!mayBeNew) continue;
-          if (this.#matcher.soon(file)) this.#schedule.expect(file, groupOf(file.path, this.#options.groupBy));
-          else this.#schedule.remove(file);
-          continue;
-        }
-        this.#schedule.add(file);
-        this.holder.settle(file);
-      } catch (error) {
-        this.#cannot(file, error);
-        // Renamed after it was listed: what is newer must not be taken for what comes next.
-        if (error instanceof MovedError || isMissing(error)) this.#matcher.wantsListing = true;
-      }
-    }
+    return this.#newcomers.awaited;
   }
 
   /** Sees how long the open and unfinished files are now. */
@@ -189,14 +124,14 @@ export class Discovery {
     let listing = first;
     for (let i = 0; ; i++) {
       const changed = await this.#take(listing, due);
-      if (!changed) await this.identify();
+      if (!changed) await this.#newcomers.identify(this.#first);
       if (!(changed || this.#matcher.wantsListing) || i === MOST_LISTINGS) break;
       this.#matcher.wantsListing = false;
       listing = await this.#finder.list(directory);
       due = this.#catalog.byPath.size <= ROUND * 2 ? new Set(listing.paths) : due;
     }
     this.#matcher.wantsListing = false;
-    await this.identify();
+    await this.#newcomers.identify(this.#first);
   }
 
   /** Takes in a listing: files under known names are only asked about if `due`. True when names changed. */
@@ -358,11 +293,6 @@ export class Discovery {
     else if (file.size === 0 && file.deleted) this.#catalog.drop(file);
   }
 
-  #cannot(file: LogFile, error: unknown): void {
-    this.holder.failed(file.path, error);
-    this.#catalog.drop(file);
-  }
-
   /** Remembered files that whole looks did not find are gone; what of them was not read is lost. True when there are such. */
   #missing(listing: Listing): boolean {
     // One of the newcomers may be the copy or the compressed rest of what is missing.
@@ -411,9 +341,4 @@ export class Discovery {
       ...(bytes === undefined ? {} : { bytes }),
     });
   }
-}
-
-/** Before a file is known its first entry's time is not; its name decides in doubt. */
-function withTime(file: LogFile): { path: string; mtime: number; first: undefined; file: LogFile } {
-  return { path: file.path, mtime: file.mtime, first: undefined, file };
 }
