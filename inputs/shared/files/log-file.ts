@@ -64,8 +64,8 @@ export class LogFile {
   twinSince: number | undefined;
   lateSaid = false;
   damageSaid = false;
-  /** It changed after it was listed and before it was known: maybe it was copied, emptied and filled again. */
-  stirred = false;
+  /** How it changed after it was listed and before it was known: maybe it was copied, emptied and filled again. */
+  stirred: "changed" | "shortened" | undefined;
   /** Since it was found to be another file than before, or to have changed, its directory was listed again. */
   relisted = false;
   /** What the remembered file said that a compressed one was taken for, until reading proves it. */
@@ -145,8 +145,11 @@ export class LogFile {
     this.links = stat.links;
     if (stat.size === this.size && stat.mtime === this.mtime) return false;
     if (!this.memory) {
-      this.stirred = true;
-      if (stat.size < this.size) this.relisted = false;
+      this.stirred ??= "changed";
+      if (stat.size < this.size) {
+        this.stirred = "shortened";
+        this.relisted = false;
+      }
     }
     // A shrunk file is about to become another: what it was remembers how much there was.
     if (this.memory && stat.size >= this.memory.size) this.#note(this.memory, stat);

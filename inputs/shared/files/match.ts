@@ -13,6 +13,8 @@ import { skipAll, skipToEnd } from "./skip.ts";
 
 /** Of files that share a first line, so many that are open are compared with a new one. */
 const MOST_COMPARED = 64;
+/** With more newcomers than these nearly each would want a listing of its own, as long as they are written to. */
+const FEW = 64;
 /** A likely copy that goes on changing is watched for so many times `rotate_wait`. */
 const TWIN_PATIENCE = 10;
 
@@ -56,7 +58,7 @@ export class Matcher {
         emit({ is: "file", input: alias, path: file.path, change: "renamed", reason: `was ${match.path}` });
       }
       file.before = undefined;
-      file.stirred = false;
+      file.stirred = undefined;
       const { path, inode, size, mtime } = match;
       if (file.compressed) file.unproved = { path, inode, size, mtime };
       this.#catalog.adopt(file, match);
@@ -274,7 +276,8 @@ export class Matcher {
   }
 
   #wasAnother(file: LogFile): boolean {
-    if (file.before || file.stirred) return true;
+    if (file.before || file.stirred === "shortened") return true;
+    if (file.stirred && this.#catalog.newcomers.size <= FEW) return true;
     return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.gone === undefined);
   }
 
@@ -283,7 +286,7 @@ export class Matcher {
     const { before, replaced = [] } = file;
     file.before = undefined;
     file.replaced = undefined;
-    file.stirred = false;
+    file.stirred = undefined;
     if (before?.reported) return;
     const candidates = before ? [before.memory] : replaced;
     for (const memory of candidates) {
