@@ -30,6 +30,8 @@ export interface OptionProblem {
 
 export interface InputDefinition<O extends z.ZodObject = z.ZodObject> extends Definition<O> {
   readonly kind: "input";
+  /** For `validate`: each path, as configured, with a few words on what is there now. Opens nothing. */
+  look?(options: z.output<O>): Promise<ReadonlyMap<string, string>>;
   create(options: z.output<O>, context: InputContext): Input | Promise<Input>;
 }
 

@@ -9,11 +9,19 @@ const GUARANTEES: Readonly<Record<Guarantee, string>> = {
   "best-effort": "best effort: entries may be lost on the way",
 };
 
-export function summary({ config, places }: LoadedConfig): string {
-  const whereOf = (key: string) => (places.get(key) ?? []).map(({ option, value }) => `${option}: ${value}`);
+/** `found`: of inputs by alias, what is at each of their paths. */
+export function summary(
+  { config, places }: LoadedConfig,
+  found: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(),
+): string {
+  const whereOf = (kind: string, alias: string) =>
+    (places.get(`${kind}.${alias}`) ?? []).map(({ option, value }) => {
+      const there = kind === "inputs" ? found.get(alias)?.get(value) : undefined;
+      return `${option}: ${value}${there === undefined ? "" : ` (${there})`}`;
+    });
   const part = (kind: string, alias: string, name: string, rest: string[]): string[][] => {
     const head = name === alias ? alias : `${alias} (${name})`;
-    const [first = "", ...more] = [...rest, ...whereOf(`${kind}.${alias}`)];
+    const [first = "", ...more] = [...rest, ...whereOf(kind, alias)];
     return [[head, first], ...more.map((line) => ["", line])];
   };
   const { queue } = config.service;

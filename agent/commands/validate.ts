@@ -33,10 +33,19 @@ export async function validate(file: string, flags: { connect: boolean }, contex
     context.err(`${problems.length === 1 ? "1 problem" : `${problems.length} problems`}; nothing was started.\n`);
     return EXIT.usage;
   }
-  context.out(summary(loaded));
+  context.out(summary(loaded, await lookAtSources(config)));
   const reached = flags.connect ? await connect(config, fields, context) : true;
   context.out(reached ? `${file} is valid.\n` : `${file} is valid, but not every destination can be reached.\n`);
   return reached ? EXIT.fine : EXIT.failed;
+}
+
+/** A path that means nothing is no mistake, its file may come later; but most often it is one. */
+async function lookAtSources({ inputs }: ResolvedConfig): Promise<Map<string, ReadonlyMap<string, string>>> {
+  const found = new Map<string, ReadonlyMap<string, string>>();
+  for (const { alias, definition, options } of inputs) {
+    if (definition.look) found.set(alias, await definition.look(options));
+  }
+  return found;
 }
 
 /** The data directory is made by `run`; here it is only asked whether it could be. */

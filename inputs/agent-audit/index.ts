@@ -3,6 +3,7 @@ import { oneOrMore, path } from "../../agent/api/options.ts";
 import { defineInput } from "../../agent/api/plugin.ts";
 import { checkFileOptions, fileEngineOptions, fileOptions } from "../shared/file-options.ts";
 import { FileInput } from "../shared/files/file-input.ts";
+import { survey } from "../shared/files/survey.ts";
 
 const LOG = ".loki/logs/agent-audit.jsonl";
 
@@ -23,5 +24,6 @@ export const agentAudit = defineInput({
     "file is not order in time, and two lines may have run into one. Such a line is no JSON object; it is delivered as it stands, " +
     "as `message`, and counted as a parse error.",
   check: (options) => ({ errors: checkFileOptions(options) }),
+  look: (options) => survey(fileEngineOptions(options)),
   create: (options, context) => new FileInput(fileEngineOptions(options), context),
 });

@@ -3,6 +3,7 @@ import { oneOrMore, path } from "../../agent/api/options.ts";
 import { defineInput } from "../../agent/api/plugin.ts";
 import { checkFileOptions, fileEngineOptions, fileOptions } from "../shared/file-options.ts";
 import { FileInput } from "../shared/files/file-input.ts";
+import { survey } from "../shared/files/survey.ts";
 import { parserOption } from "../shared/parse/options.ts";
 
 export const tail = defineInput({
@@ -28,5 +29,6 @@ export const tail = defineInput({
     "or of entries without a time, is a file of its own once it is unchanged for ten times `rotate_wait`: leave it out with `exclude`. So " +
     "is a copy where two rotations followed each other unseen, or one came while the agent was down.",
   check: (options) => ({ errors: checkFileOptions(options) }),
+  look: (options) => survey(fileEngineOptions(options)),
   create: (options, context) => new FileInput(fileEngineOptions(options), context),
 });
