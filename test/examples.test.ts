@@ -38,7 +38,13 @@ describe("config/examples", () => {
   }
   test("quickstart.yaml is what the quick start writes", () => {
     const text = readFileSync(join(EXAMPLES, "quickstart.yaml"), "utf8");
-    expect(text).toBe(quickstartYaml("/srv/project/.loki/logs/agent-audit.jsonl"));
+    expect(text).toBe(
+      quickstartYaml({
+        dashboardSamples: "/srv/project/.audit-agent/quickstart/samples/dashboard/*.jsonl",
+        agentSamples: "/srv/project/.audit-agent/quickstart/samples/agent-audit.jsonl",
+        ownAgentLog: "/srv/project/.loki/logs/agent-audit.jsonl",
+      }),
+    );
   });
 });
 

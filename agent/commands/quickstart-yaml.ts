@@ -1,5 +1,13 @@
-/** The pipeline of the quick start, as it is written for its user. `ownAgentLog` is where the agent log of this project would be. */
-export function quickstartYaml(ownAgentLog: string): string {
+export interface QuickstartPlaces {
+  /** Absolute, so that a copy of the file reads the same. */
+  readonly dashboardSamples: string;
+  readonly agentSamples: string;
+  /** Where the agent log of this project would be. */
+  readonly ownAgentLog: string;
+}
+
+/** The pipeline of the quick start, as it is written for its user. */
+export function quickstartYaml({ dashboardSamples, agentSamples, ownAgentLog }: QuickstartPlaces): string {
   return `# The pipeline of \`audit-agent quickstart\`. Relative paths are relative to this file.
 service:
   data_dir: data
@@ -10,10 +18,10 @@ pipeline:
     # Hash-chained audit logs of the dashboard: the samples, and your own if you have any.
     - name: tail
       tag: audit.dashboard
-      path: [samples/dashboard/*.jsonl, ~/.loki/dashboard/audit/*.jsonl]
+      path: [${JSON.stringify(dashboardSamples)}, ~/.loki/dashboard/audit/*.jsonl]
     - name: agent_audit
       tag: audit.agent
-      path: [samples/agent-audit.jsonl, ${JSON.stringify(ownAgentLog)}]
+      path: [${JSON.stringify(agentSamples)}, ${JSON.stringify(ownAgentLog)}]
 
   filters:
     - { name: level, match: '*', min: '\${LOKI_AUDIT_LEVEL:-info}' }

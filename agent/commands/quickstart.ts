@@ -52,9 +52,14 @@ export async function quickstart(directory: string, flags: RunFlags, context: Co
 async function prepare(dir: string, file: string): Promise<boolean> {
   const dashboard = join(dir, "samples", "dashboard");
   await mkdir(dashboard, { recursive: true, mode: 0o700 });
-  await writeNew(file, quickstartYaml(resolve(".loki/logs/agent-audit.jsonl")));
-  const now = systemClock.now();
   const marker = join(dir, "samples", "agent-audit.jsonl");
+  const places = {
+    dashboardSamples: join(dashboard, "*.jsonl"),
+    agentSamples: marker,
+    ownAgentLog: resolve(".loki/logs/agent-audit.jsonl"),
+  };
+  await writeNew(file, quickstartYaml(places));
+  const now = systemClock.now();
   if (await exists(marker)) return false;
   const day = new Date(now).toISOString().slice(0, 10);
   await writeNew(join(dashboard, `audit-${day}.jsonl`), lines(dashboardLines(now)));
