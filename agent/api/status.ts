@@ -43,6 +43,8 @@ export interface PipelineStatus {
   readonly outputs: readonly OutputStatus[];
   readonly queue: {
     readonly state: ComponentState;
+    /** Milliseconds since the epoch, where it is blocked. */
+    readonly since: number | undefined;
     readonly reason: string | undefined;
     readonly bytes: number;
     readonly maxBytes: number;

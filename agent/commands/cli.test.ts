@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -73,6 +74,11 @@ describe("usage", () => {
     }
   });
 
+  test("help, as a word", async () => {
+    expect(await cli("help")).toEqual(await cli("--help"));
+    expect(await cli("help", "validate")).toEqual(await cli("validate", "--help"));
+  });
+
   test.each([
     [["valdate"], 'unknown command "valdate" (did you mean "validate"?)'],
     [["--confg", "x"], "Did you mean --config?"],
@@ -123,7 +129,9 @@ describe("validate", () => {
     const { code, out, err } = await cli("validate", "--config", "p.yaml");
     expect(err).toBe("");
     expect(code).toBe(0);
-    expect(out).toContain(join(dir, "logs/*.jsonl"));
+    expect(out).toContain(
+      `path: ${join(dir, "logs/*.jsonl")} (nothing there yet: ${join(dir, "logs")} does not exist)`,
+    );
     expect(out).toContain(join(dir, "archive/%Y.jsonl"));
     expect(out).toContain(join(dir, "data"));
     expect(out).toContain("exactly once");
@@ -217,6 +225,37 @@ pipeline:
     expect(lines.at(-1)).toContain("file: read 8 + created 0 = ");
   });
 
+  test("a second agent says that there is one, though its address is taken as well", async () => {
+    write("p.yaml", PIPELINE.replace("data_dir: data", "data_dir: data, http: { listen: '127.0.0.1:0' }"));
+    logs(entry(1));
+    const agent = spawn(process.execPath, [LAUNCHER, "--config", "p.yaml"], { cwd: dir, env: environment() });
+    const ended = once(agent, "exit");
+    let err = "";
+    agent.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    const address = /health and metrics at http:\/\/(127\.0\.0\.1:\d+)/;
+    await expect.poll(() => err, { timeout: 15_000 }).toMatch(address);
+    write(
+      "second.yaml",
+      PIPELINE.replace("data,", "").replace("data }", `data, http: { listen: '${address.exec(err)![1]}' } }`),
+    );
+    const second = await cli("--config", "second.yaml");
+    expect(second.err).toMatch(/cannot start: data directory .* is in use by another agent \(process \d+/);
+    expect(second.code).toBe(2);
+    agent.kill("SIGTERM");
+    expect(await ended).toEqual([0, null]);
+  });
+
+  test.skipIf(process.getuid?.() === 0)("a data directory whose parts this user may not have: exit 2", async () => {
+    write("p.yaml", PIPELINE);
+    expect((await cli("run", "--once", "--config", "p.yaml")).code).toBe(0);
+    chmodSync(join(dir, "data", "queue", "cursors", "file.cursor"), 0);
+    const { code, err } = await cli("run", "--once", "--config", "p.yaml");
+    expect(err).toContain(`service.data_dir: ${join(dir, "data")} cannot be used by this user: EACCES`);
+    expect(code).toBe(2);
+  });
+
   test("until SIGINT, then in good order", async () => {
     write("p.yaml", PIPELINE);
     logs(entry(1));
@@ -256,5 +295,11 @@ describe.skipIf(!inputs.some(({ name }) => name === "agent_audit"))("quickstart"
     const third = await cli("quickstart", "--once");
     expect(third.out).toContain("Nothing was new.");
     expect(third.code).toBe(0);
+    // As it says: a copy elsewhere reads the same, and keeps its own account.
+    const copy = readFileSync(join(dir, ".audit-agent", "quickstart", "pipeline.yaml"), "utf8");
+    write("pipeline.yaml", copy.replace("log_level: warn", "log_level: info"));
+    const { code, err } = await cli("run", "--once", "--config", "pipeline.yaml");
+    expect(err).toContain("read 20 + created 0 = filtered 2 + delivered 18");
+    expect(code).toBe(0);
   });
 });

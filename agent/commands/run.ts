@@ -1,9 +1,10 @@
 /** `audit-agent run`: the pipeline, its signals, and what is said at its start and end. */
+import { sep } from "node:path";
 import type { LoadedConfig } from "../../config/load.ts";
 import { systemClock } from "../api/clock.ts";
 import type { Emit } from "../api/events.ts";
-import type { OutputStatus } from "../api/status.ts";
-import { type CommandContext, EXIT, load, messageOf } from "./context.ts";
+import type { PipelineStatus } from "../api/status.ts";
+import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
 import { summary } from "./summary.ts";
 
 export interface RunFlags {
@@ -50,6 +51,9 @@ export async function runPipeline(
   let server: { readonly address: string; close(): Promise<void> } | undefined;
   try {
     if (http) {
+      // Where both are taken, the other agent is what to say, and not that it listens.
+      const { refuseBusy } = await import("../state/data-dir.ts");
+      await refuseBusy(config.service.data_dir);
       const { startHttp } = await import("../telemetry/http.ts");
       server = await startHttp(http.listen, telemetry);
     }
@@ -75,11 +79,13 @@ export async function runPipeline(
     failed ||= pipeline.failed;
     // What the log held back comes before the ledger, which is the last thing said.
     await telemetry.close();
-    await tellLedger(pipeline.status().outputs, plain, quiet ? undefined : say, context);
+    await tellLedger(pipeline.status(), plain, quiet ? undefined : say, context);
     return failed ? EXIT.failed : EXIT.fine;
   } catch (error) {
-    context.err(`audit-agent cannot start: ${messageOf(error)}\n`);
-    return isUsage(error) ? EXIT.usage : EXIT.failed;
+    const unusable = isUnusable(error, config.service.data_dir);
+    const where = unusable ? `service.data_dir: ${config.service.data_dir} cannot be used by this user: ` : "";
+    context.err(`audit-agent cannot start: ${where}${messageOf(error)}\n`);
+    return unusable || isUsage(error) ? EXIT.usage : EXIT.failed;
   } finally {
     signals.close();
     awake.release();
@@ -90,17 +96,22 @@ export async function runPipeline(
 
 /** Where every entry went: the last thing said. */
 async function tellLedger(
-  outputs: readonly OutputStatus[],
+  { outputs, lostAtInputBytes }: PipelineStatus,
   plain: boolean,
   say: ((message: string) => void) | undefined,
   context: CommandContext,
 ): Promise<void> {
+  // No ledger has it: how many entries it held nobody knows.
+  const vanished =
+    lostAtInputBytes > 0 ? `${bytes(lostAtInputBytes)} vanished from files before they could be read (see above)` : "";
   if (plain) {
+    if (vanished !== "") context.err(`${vanished}\n`);
     const { formatLedger } = await import("../telemetry/ledger.ts");
     context.err(`${formatLedger(outputs)}\n`);
     return;
   }
   if (say === undefined) return;
+  if (vanished !== "") say(vanished);
   const { imbalance } = await import("../api/status.ts");
   for (const { alias, ledger: l } of outputs) {
     const off = imbalance(l);
@@ -161,6 +172,13 @@ const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 function isUsage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return USAGE_ERRORS.has(error.name) || /\bservice\.\w/.test(error.message);
+}
+
+/** Some part of the data directory that the system does not let this user have: rights, or a file system that is read-only. */
+function isUnusable(error: unknown, dataDir: string): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code = "", path = "" } = error as NodeJS.ErrnoException;
+  return ["EACCES", "EPERM", "EROFS"].includes(code) && (path === dataDir || path.startsWith(dataDir + sep));
 }
 
 const USAGE_ERRORS: ReadonlySet<string> = new Set([

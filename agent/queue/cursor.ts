@@ -97,11 +97,16 @@ export async function createCursor(
   return cursor;
 }
 
-/** Undefined where the alias has none. */
-export async function openCursor(disk: Disk, directory: string, alias: string): Promise<CursorFile | undefined> {
+/** Undefined where the alias has none. `read` is enough for one that is only looked at, also where nothing may be written. */
+export async function openCursor(
+  disk: Disk,
+  directory: string,
+  alias: string,
+  mode: "write" | "read" = "write",
+): Promise<CursorFile | undefined> {
   let file: DiskFile;
   try {
-    file = await disk.open(cursorPath(directory, alias), "write");
+    file = await disk.open(cursorPath(directory, alias), mode);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;

@@ -80,7 +80,7 @@ export async function inspectQueue(options: InspectOptions): Promise<Inspected> 
   const cursors: InspectedCursor[] = [];
   const cursorDir = join(options.dir, "cursors");
   for (const alias of await listCursors(disk, cursorDir).catch(() => [])) {
-    const cursor = await openCursor(disk, cursorDir, alias);
+    const cursor = await openCursor(disk, cursorDir, alias, "read");
     cursors.push({ alias, record: cursor?.record });
     await cursor?.close();
   }

@@ -76,6 +76,24 @@ export async function openDataDir(path: string, options: DataDirOptions): Promis
   }
 }
 
+/** Throws DataDirBusyError where another agent has it. Makes nothing that is not there, and keeps nothing. */
+export async function refuseBusy(path: string): Promise<void> {
+  const directory = resolve(path);
+  if (!(await isThere(join(directory, "lock")))) return;
+  const lock = await lockDirectory(realDisk, directory).catch((error: unknown) => {
+    if (error instanceof DataDirBusyError) throw error;
+    // Whatever else is wrong with it, opening it will say.
+  });
+  lock?.release();
+}
+
+function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Private to its user: what lies here are the audit logs themselves. */
 async function prepare(disk: Disk, directory: string, emit: Emit): Promise<void> {
   try {

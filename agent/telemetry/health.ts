@@ -103,8 +103,12 @@ function componentsOf(status: PipelineStatus | undefined, told: readonly ToldSta
     };
     of("input", status.inputs);
     of("filter", status.filters);
-    const since = told.find(({ kind }) => kind === "queue")?.since ?? status.startedAt;
-    add("queue", "queue", status.queue.state, since, status.queue.reason);
+    const {
+      state,
+      reason,
+      since = told.find(({ kind }) => kind === "queue")?.since ?? status.startedAt,
+    } = status.queue;
+    add("queue", "queue", state, since, reason);
     of("output", status.outputs);
   }
   for (const { kind, name, state, since, reason } of told) {

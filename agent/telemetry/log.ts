@@ -83,7 +83,9 @@ export function createLog({ level, format, clock, destination }: LogOptions): Lo
 function fieldsOf(event: AgentEvent, line: Line, suppressed: number): Record<string, unknown> {
   const fields: Record<string, unknown> = { event: event.is, component: line.component };
   for (const [key, value] of Object.entries(event)) {
-    if (key !== "is" && key !== "level" && key !== "message" && key !== "component") fields[key] = value;
+    if (key === "is" || key === "level" || key === "message" || key === "component") continue;
+    // Of jitter, fifteen decimals tell nobody anything.
+    fields[key] = key === "delayMs" || key === "ms" ? Math.round(Number(value)) : value;
   }
   if (suppressed > 0) fields.suppressed = suppressed;
   return fields;

@@ -203,7 +203,7 @@ const pipeline = (over: Partial<PipelineStatus> = {}): PipelineStatus => ({
   inputs: [{ alias: "tail", plugin: "tail", state: "ok", since: START, reason: undefined }],
   filters: [],
   outputs: [output()],
-  queue: { state: "ok", reason: undefined, bytes: 4096, maxBytes: 1e9, segments: 1, oldest: START },
+  queue: { state: "ok", since: undefined, reason: undefined, bytes: 4096, maxBytes: 1e9, segments: 1, oldest: START },
   orphans: [],
   deadLetters: { records: 0, bytes: 0 },
   lostAtInputBytes: 0,
@@ -259,6 +259,13 @@ test.each([
   const health = telemetry.health();
   expect(health.status).toBe(expected);
   expect(health.problems.length > 0).toBe(expected !== "ok");
+});
+
+test("health says since when the queue waits", () => {
+  const { telemetry } = setUp({ level: "silent" });
+  const since = START + 5000;
+  telemetry.observe(() => pipeline({ queue: { ...pipeline().queue, state: "blocked", since, reason: "full" } }));
+  expect(telemetry.health().problems).toEqual([`queue: blocked since ${new Date(since).toISOString()}: full`]);
 });
 
 test("health knows of dead letters by their events", () => {

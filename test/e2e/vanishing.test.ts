@@ -104,6 +104,8 @@ test.runIf(process.platform === "linux")(
     expect(await metricOf(second, "audit_agent_lost_at_input_bytes")).toBe(told());
     const delivered = scene.written.length - missing().length;
     expect(await stopOf(second)).toMatchObject({ elasticsearch: { read: delivered, delivered, lost: 0, queued: 0 } });
+    const [said] = logOf(second, "notice").filter(({ msg }) => String(msg).includes("vanished from files"));
+    expect(said, "no ledger has it, so the last word must").toBeDefined();
   },
 );
 
