@@ -153,6 +153,16 @@ export function valueAt(value: unknown, path: Path): unknown {
   return at;
 }
 
+/** A place in the options, as the file has it: a list of one may be written without being a list. */
+export function asWritten(path: Path, given: unknown): Path {
+  const written: (string | number)[] = [];
+  for (const part of path) {
+    if (typeof part === "number" && !Array.isArray(valueAt(given, written))) continue;
+    written.push(part);
+  }
+  return written;
+}
+
 /** Names of the options that the schema knows at a path; through unions, of all members. */
 function keysAt(schema: z.ZodType, path: Path): string[] {
   let at: core.$ZodTypes[] = unwrap(schema as unknown as core.$ZodTypes);

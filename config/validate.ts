@@ -6,7 +6,7 @@ import { checkFlow, checkService, type Report } from "./checks.ts";
 import { checkConflicts, type Part } from "./conflicts.ts";
 import type { Parsed } from "./document.ts";
 import { baseOf, type Kind } from "./entries.ts";
-import { explain, type Finding } from "./explain.ts";
+import { asWritten, explain, type Finding } from "./explain.ts";
 import type { LoadedConfig, Place } from "./load.ts";
 import {
   type AnyDefinition,
@@ -197,7 +197,7 @@ class Validation {
     const options = own.data as Record<string, unknown> | undefined;
     this.#parts.push({ kind, definition, path, options, tag: base?.tag ?? alias, match: base && listOf(base.match) });
     // Whatever else is wrong with the part: the plugin's own options are right, so they can be checked.
-    if (options) this.#check(definition, options, path);
+    if (options) this.#check(definition, options, path, given);
     // Rules of the whole schema (refinements), which `extend` leaves behind.
     if (result.success && own.error) this.#findings(own.error, definition.options, shaped, path);
     if (!base || !options || (common && !common.success)) return undefined;
@@ -238,7 +238,7 @@ class Validation {
     return !(value === false || (this.#parsed.leaf(at)?.outside && (value === "false" || value === "")));
   }
 
-  #check(definition: AnyDefinition, options: Record<string, unknown>, path: Path): void {
+  #check(definition: AnyDefinition, options: Record<string, unknown>, path: Path, given: unknown): void {
     if (!definition.check) return;
     let found: ReturnType<NonNullable<AnyDefinition["check"]>>;
     try {
@@ -248,8 +248,9 @@ class Validation {
       return;
     }
     // What it misses may stand beyond a syntax error.
-    for (const { path: below, message } of found.errors ?? []) this.#report.error([...path, ...below], message, true);
-    for (const { path: below, message } of found.warnings ?? []) this.#report.warn([...path, ...below], message);
+    const at = (below: Path) => [...path, ...asWritten(below, given)];
+    for (const { path: below, message } of found.errors ?? []) this.#report.error(at(below), message, true);
+    for (const { path: below, message } of found.warnings ?? []) this.#report.warn(at(below), message);
   }
 
   #context(key: string, path: Path = ["service"]) {

@@ -1,5 +1,6 @@
 /** One way to every request: `@elastic/elasticsearch`, imported at the first one, without its parsing, its retries and its time-outs. */
 import type { Client, TransportRequestParams } from "@elastic/elasticsearch";
+import { tlsReason } from "../shared/tls.ts";
 import type { Sending } from "./connection.ts";
 import type { ElasticsearchOptions } from "./options.ts";
 
@@ -147,6 +148,6 @@ function reply(status: number, retryAfter: unknown, text: unknown, resent: boole
 }
 
 function readable(error: Error): string {
-  if (error.name !== "ProductNotSupportedError") return error.message;
+  if (error.name !== "ProductNotSupportedError") return tlsReason(error.message);
   return "the answer does not come from Elasticsearch (no X-Elastic-Product header): a proxy, a login page, or another product";
 }

@@ -10,7 +10,7 @@ import type { Clock } from "../../agent/api/clock.ts";
 import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { named } from "./lazy.ts";
-import { readTls } from "./tls.ts";
+import { readTls, tlsReason } from "./tls.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -230,7 +230,7 @@ function explain(error: Error): string {
   if (code === "ECONNRESET" || code === "UND_ERR_SOCKET") return "the connection was closed before the answer";
   if (code === "EPIPE") return "the connection was closed while the request was being sent";
   if (code === "UND_ERR_CONNECT_TIMEOUT") return `no connection within ${CONNECT_MS / 1000} s`;
-  return message.replace(/\/\/[^/@\s]*@/g, "//");
+  return tlsReason(message).replace(/\/\/[^/@\s]*@/g, "//");
 }
 
 /** `HTTP 403: …` with the server's own words: one line, bounded, never a page of HTML. */

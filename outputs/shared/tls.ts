@@ -28,6 +28,14 @@ export function tlsProblems(tls: TlsOptions | undefined): OptionProblem[] {
   return [{ path: ["tls", missing], message: "a client certificate needs both `cert` and `key`" }];
 }
 
+/** Of a line of OpenSSL's only the reason means something to a person, and the rest is not the same twice. Other messages stay. */
+export function tlsReason(message: string): string {
+  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  if (reason === undefined) return message;
+  const hint = reason === "wrong version number" ? " (what answers at this port does not speak TLS)" : "";
+  return `TLS: ${reason}${hint}`;
+}
+
 function pem(option: string, file: string | undefined): Buffer | undefined {
   if (file === undefined) return undefined;
   let text: Buffer;

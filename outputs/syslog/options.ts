@@ -27,7 +27,7 @@ export const syslogOptions = z.strictObject({
       z.int(),
       z
         .string()
-        .regex(/^\d{1,5}$/)
+        .regex(/^\d{1,5}$/, "must be a port, 1 to 65535")
         .transform(Number),
     ])
     .pipe(z.int().min(1).max(65_535))

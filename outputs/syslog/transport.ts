@@ -1,4 +1,5 @@
 /** How messages travel. */
+import { tlsReason } from "../shared/tls.ts";
 
 /** Messages of one write: message i is `bytes[ends[i-1], ends[i])`, ready for the wire. The bytes are the transport's to keep. */
 export interface Frames {
@@ -35,9 +36,8 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
   }
 }
 
-/** Node's message; for a host with several addresses it is empty, and of OpenSSL only its reason is the same each time. */
+/** Node's message; for a host with several addresses it is empty. */
 export function explain(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join("; ");
-  const { reason } = error as { reason?: unknown };
-  return error.message.includes(":SSL routines:") && typeof reason === "string" ? `TLS: ${reason}` : error.message;
+  return tlsReason(error.message);
 }
