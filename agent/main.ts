@@ -7,11 +7,11 @@ import { type CommandContext, EXIT } from "./commands/context.ts";
 
 const HELP = `
 Examples:
-  audit-agent validate --config pipeline.yaml             check everything, start nothing
-  audit-agent validate --config pipeline.yaml --connect   and ask every destination
-  audit-agent --config pipeline.yaml                      run until stopped
-  audit-agent run --once --config pipeline.yaml           ship what is there, then exit
-  audit-agent quickstart                                  try it on sample files, without a server
+  audit-agent validate -c pipeline.yaml             check, start nothing
+  audit-agent validate -c pipeline.yaml --connect   and ask every destination
+  audit-agent --config pipeline.yaml                run until stopped
+  audit-agent run --once -c pipeline.yaml           ship what is there, then exit
+  audit-agent quickstart                            try it, without a server
 
 A smallest pipeline.yaml:
   pipeline:
@@ -41,7 +41,7 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     .showSuggestionAfterError()
     .showHelpAfterError("Try audit-agent --help.")
     .enablePositionalOptions()
-    .helpCommand(false)
+    .helpCommand("help [command]", "print the help of a command")
     .addHelpText("after", HELP);
   // Not mandatory to commander, which would complain of that before it says that --confg is unknown.
   const config = () => new Option("-c, --config <file>", "the configuration, YAML");
@@ -133,7 +133,7 @@ function configOf({ config }: WithConfig, program: Command): string {
 
 /** A first word that is no command would be taken for an argument of `run`. */
 function unknownCommand(program: Command, word: string): string | undefined {
-  const known = program.commands.map((command) => command.name());
+  const known = [...program.commands.map((command) => command.name()), "help"];
   if (word.startsWith("-") || known.includes(word)) return undefined;
   return `error: unknown command ${JSON.stringify(word)}${didYouMean(word, known)}\nTry audit-agent --help.\n`;
 }

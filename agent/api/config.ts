@@ -37,7 +37,7 @@ export const serviceOptions = z
     data_dir: path("Where the queue and its cursors live. One agent only.").default("/var/lib/audit-agent"),
     node: z
       .string()
-      .regex(/^[\w.-]{1,128}$/)
+      .regex(/^[\w.-]{1,128}$/, "must be 1 to 128 letters, digits, _ . or -")
       .optional()
       .meta({
         doc: "Name of this host in record ids. By default the host name at first start, kept in the data directory.",

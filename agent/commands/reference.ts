@@ -6,6 +6,7 @@ import { outputOptions, serviceOptions } from "../api/config.ts";
 import { SIZE_RULE } from "../api/options.ts";
 import type { Guarantee, Registries } from "../api/plugin.ts";
 import { DEFAULT_LINGER, DEFAULT_TIMEOUT } from "../pipeline/make-lane.ts";
+import { span } from "../telemetry/describe.ts";
 import { bytes } from "./context.ts";
 import { type OptionRow, optionRows } from "./option-rows.ts";
 
@@ -131,7 +132,7 @@ function pace(definition: Registries["outputs"][number]): string {
     const parsed = definition.options.safeParse(definition.example);
     const { bytes: size, ageMs } = definition.assemble(parsed.data ?? {});
     return (
-      `Defaults: a write holds what came within ${ageMs} ms, at most ${bytes(size)}, one write at a time; \`batch\` and \`concurrency\` have no ` +
+      `Defaults: a write holds what came within ${span(ageMs)}, at most ${bytes(size)}, one write at a time; \`batch\` and \`concurrency\` have no ` +
       `effect here. \`timeout\` is ${timeout}.`
     );
   }

@@ -16,7 +16,7 @@ export const fileOptions = {
     z.union([
       z
         .string()
-        .regex(/^[^/~][^/]*$/)
+        .regex(/^[^/~][^/]*$/, "must be a name or a path")
         .meta({ doc: "A name or glob." }),
       path("A path or glob."),
     ]),

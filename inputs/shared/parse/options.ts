@@ -34,9 +34,9 @@ export const syslogOptions = {
   facility: z
     .enum(FACILITIES)
     .optional()
-    .meta({ doc: "Syslog facility of these entries. It travels with them for outputs that use it; so far none does." }),
+    .meta({ doc: "Syslog facility of these entries, instead of the one the `syslog` output has." }),
   severity: z.enum(SEVERITIES).optional().meta({
-    doc: "Syslog severity of these entries, instead of the one their level gives. It travels with them for outputs that use it; so far none does.",
+    doc: "Syslog severity of these entries, for the `syslog` output, instead of the one their level gives.",
   }),
 };
 
