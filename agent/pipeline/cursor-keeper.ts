@@ -15,12 +15,20 @@ export class CursorKeeper {
   /** Skips asked for and not yet counted as lost. */
   #skips = 0;
   #saving: Promise<void> | undefined;
+  /** Where the ledger begins is stored nowhere yet. */
+  #unsaid: boolean;
 
   constructor(parts: LaneParts, stop: AbortSignal, onSaved: () => void) {
     this.#parts = parts;
     this.#stop = stop;
     this.#onSaved = onSaved;
     this.#goal = parts.reader.cursor;
+    this.#unsaid = parts.ledger.anew;
+  }
+
+  /** An output may be down from its first start on and for many more: where its account begins must outlive each of them. */
+  begin(): void {
+    if (this.#unsaid) this.#saving ??= this.#save();
   }
 
   /** Resolves when the cursor stands there or further, or the lane stops and it cannot be saved. */
@@ -45,13 +53,14 @@ export class CursorKeeper {
   async #save(): Promise<void> {
     const { reader, ledger, emit, alias } = this.#parts;
     const data = (at: Place) => ({ ledger: ledger.stored(at) });
-    while (precedes(reader.cursor, this.#goal)) {
+    while (this.#unsaid || precedes(reader.cursor, this.#goal)) {
       const goal = this.#goal;
       const skips = this.#skips;
       try {
         if (skips > 0) await skipTo(goal, data, this.#parts);
         else await reader.commit(goal, data(goal));
         this.#skips -= skips;
+        this.#unsaid = false;
       } catch (error) {
         emit({
           is: "notice",

@@ -133,6 +133,24 @@ describe("StreamLane", () => {
     expect(bench.of("retry")).toEqual([]);
   });
 
+  it.each([
+    ["stream", {}],
+    ["object", { assemble: { bytes: 1_000, ageMs: 0 } }],
+  ])("keeps its account while it is down from the first start on, through every start (%s)", async (kind, options) => {
+    const bench = await open();
+    const down = () => Promise.reject(new Error("down"));
+    const account = { read: 5, filtered: 3, delivered: 0, queued: 2 };
+    for (let start = 0; start < 3; start++) {
+      const output = kind === "stream" ? sink(down) : store(new Map(), { writeObject: down });
+      const lane = await bench.lane("out", output, options);
+      if (start === 0) await bench.append(["a:0", "a:1"], "audit.test", 3);
+      await until(() => bench.of("retry").length > start);
+      expect(lane.status().ledger).toMatchObject(account);
+      await bench.stop();
+      await bench.start();
+    }
+  });
+
   it("balances under an alias that belonged to an output that writes objects", async () => {
     const bench = await open();
     const hang = store(new Map(), {

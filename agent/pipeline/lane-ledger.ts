@@ -57,6 +57,7 @@ export class LaneLedger {
   #ahead = 0;
   readonly #aheadBy = new Map<number, number>();
   #origin: Place;
+  #anew = false;
 
   constructor(
     totals: () => ReadonlyMap<string, TagTotals>,
@@ -88,11 +89,17 @@ export class LaneLedger {
    * now counts as read, the past before it does not.
    */
   forgetAhead(): void {
+    this.#anew = true;
     this.#ahead = 0;
     this.#base = { read: 0, created: 0, filtered: 0 };
     const { read, created, filtered } = this.#sum();
     const past = this.#delivered + this.#rejected + this.#lost;
     this.#base = { read: read - this.#reader.backlog().records - past, created, filtered };
+  }
+
+  /** It begins with this run, and no cursor record says where: until one does, the next start would begin anew. */
+  get anew(): boolean {
+    return this.#anew;
   }
 
   get ahead(): number {

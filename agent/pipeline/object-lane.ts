@@ -79,6 +79,8 @@ export class ObjectLane implements Lane {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
+    // As for a stream lane: where the account begins must outlive a run in which nothing is settled.
+    if (this.#parts.ledger.anew) await this.#commit().catch(() => undefined);
     while (!signal.aborted) {
       await this.#step(signal).catch((error: unknown) => {
         this.#bell.ring();

@@ -44,6 +44,7 @@ export class StreamLane implements Lane {
 
   async run(): Promise<void> {
     const { signal } = this.#stop;
+    this.#keeper.begin();
     while (!signal.aborted) {
       if (this.#running.size >= this.#options.concurrency) {
         await this.#bell.wait(signal);

@@ -86,11 +86,11 @@ export class LaneBench {
     });
   }
 
-  /** Appends a block of these lines. */
-  async append(lines: readonly string[], tag = "audit.test"): Promise<void> {
+  /** Appends a block of these lines, of a batch of which filters dropped so many. */
+  async append(lines: readonly string[], tag = "audit.test", filtered = 0): Promise<void> {
     const batch = batchOf(lines, { release: () => {}, tag, firstOffset: this.#written, readTime: this.clock.now() });
     this.#written += batch.buffer.length;
-    await this.queue.append(batch, { read: batch.count, created: 0, filtered: 0, states: [] });
+    await this.queue.append(batch, { read: batch.count + filtered, created: 0, filtered, states: [] });
   }
 
   async lane(alias: string, output: Output | ObjectOutput, options: LaneOptions = {}): Promise<Lane> {
