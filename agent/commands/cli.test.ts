@@ -247,6 +247,25 @@ pipeline:
     expect(await ended).toEqual([0, null]);
   });
 
+  test("stops where nobody reads its only output any more; what waits is there the next time", async () => {
+    write("p.yaml", PIPELINE.replace(/outputs: .*/, "outputs: [{ name: stdout }]"));
+    logs(...Array.from({ length: 20_000 }, (_, n) => entry(n)));
+    const agent = spawn(process.execPath, [LAUNCHER, "--config", "p.yaml"], { cwd: dir, env: environment() });
+    let err = "";
+    agent.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    // Far more than a pipe holds, of which one piece is read.
+    await once(agent.stdout, "data");
+    agent.stdout.destroy();
+    const [code] = (await once(agent, "close")) as [number];
+    expect(err).toContain("nobody reads standard output any more, and nothing else is written to");
+    expect(err).toMatch(/queued [1-9]/);
+    expect(code).toBe(1);
+    const { out } = await cli("queue", "inspect", "--json", "--config", "p.yaml");
+    expect(JSON.parse(out).outputs[0].records).toBeGreaterThan(0);
+  });
+
   test.skipIf(process.getuid?.() === 0)("a data directory whose parts this user may not have: exit 2", async () => {
     write("p.yaml", PIPELINE);
     expect((await cli("run", "--once", "--config", "p.yaml")).code).toBe(0);

@@ -2,6 +2,7 @@
 import { sep } from "node:path";
 import type { LoadedConfig } from "../../config/load.ts";
 import { systemClock } from "../api/clock.ts";
+import type { ResolvedConfig } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import type { PipelineStatus } from "../api/status.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
@@ -68,8 +69,16 @@ export async function runPipeline(
       say(`audit-agent ${version} reads ${aliases(config.inputs)} and writes to ${aliases(config.outputs)}`);
       if (server) say(`health and metrics at ${server.address}`);
     }
-    await Promise.race([pipeline.done, signals.asked]);
+    const gone = readerGone(config);
+    const abandoned = await Promise.race([pipeline.done, signals.asked, gone.promise]);
+    gone.close();
     let failed = pipeline.failed;
+    if (abandoned === true) {
+      failed = true;
+      const message =
+        "nobody reads standard output any more, and nothing else is written to: stopping; what waits stays in the queue";
+      emit({ is: "notice", level: "error", component: "agent", message });
+    }
     try {
       await pipeline.stop();
     } catch (error) {
@@ -92,6 +101,14 @@ export async function runPipeline(
     await server?.close();
     await telemetry.close();
   }
+}
+
+/** Where standard output is the only destination and its reader has gone (`| head`), nothing is left to do and nothing will come back. */
+function readerGone({ outputs }: ResolvedConfig): { readonly promise: Promise<true>; close(): void } {
+  const { promise, resolve } = Promise.withResolvers<true>();
+  const onError = () => resolve(true);
+  if (outputs.every(({ definition }) => definition.name === "stdout")) process.stdout.on("error", onError);
+  return { promise, close: () => void process.stdout.off("error", onError) };
 }
 
 /** Where every entry went: the last thing said. */

@@ -15,7 +15,8 @@ export default defineOutput<typeof options>({
   options,
   example: { format: "pretty" },
   notes: [
-    "A reader that is slow slows this output down, and no other. Where the reader has gone (`| head`) the output is `blocked` and says so.",
+    "A reader that is slow slows this output down, and no other. Where the reader has gone (`| head`) the output is " +
+      "`blocked` and says so; where standard output is the only destination, the agent then stops, with exit code 1.",
     "What standard output took counts as delivered: what became of it in a pipe nobody can know.",
   ].join("\n"),
   limits: { records: 1_000, bytes: 1024 * 1024, overhead: 1 },
