@@ -31,7 +31,7 @@ test("where nothing is, and why", async () => {
 
 test("what is there and will not be read", async () => {
   mkdirSync(join(dir, "logs"));
-  expect(await lookAt("logs")).toBe("0 files; /logs is a directory (its files are /logs/*)");
+  expect(await lookAt("logs")).toBe("0 files; /logs is a directory: its files would be /logs/*");
   writeFileSync(join(dir, "a.jsonl"), "");
   symlinkSync(join(dir, "a.jsonl"), join(dir, "b.jsonl"));
   symlinkSync(join(dir, "a.jsonl"), join(dir, "c.jsonl"));

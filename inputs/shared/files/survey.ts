@@ -20,7 +20,7 @@ async function lookAt(options: FindOptions, system: System): Promise<string> {
   for (const path of paths) {
     const stat = await statPath(path, system).catch(() => undefined);
     if (stat === undefined) continue;
-    if (stat.other === "a directory") left.push(`${path} is a directory (its files are ${path}/*)`);
+    if (stat.other === "a directory") left.push(`${path} is a directory: its files would be ${path}/*`);
     else if (stat.other && !(stat.other === "a symbolic link" && options.followSymlinks)) {
       left.push(`${path} is ${stat.other}`);
     } else if (await mayRead(path)) files++;
