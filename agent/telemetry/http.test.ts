@@ -14,6 +14,7 @@ const good: Health = {
   outputs: [],
   queue: null,
   dead_letters: null,
+  lost_at_input_bytes: 0,
   orphans: [],
 };
 const servers: HttpServer[] = [];

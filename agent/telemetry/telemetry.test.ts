@@ -261,6 +261,13 @@ test.each([
   expect(health.problems.length > 0).toBe(expected !== "ok");
 });
 
+test("health knows what no ledger has", () => {
+  const { telemetry } = setUp({ level: "silent" });
+  expect(telemetry.health().lost_at_input_bytes).toBe(0);
+  telemetry.observe(() => pipeline({ lostAtInputBytes: 4711 }));
+  expect(telemetry.health().lost_at_input_bytes).toBe(4711);
+});
+
 test("health says since when the queue waits", () => {
   const { telemetry } = setUp({ level: "silent" });
   const since = START + 5000;
