@@ -42,6 +42,24 @@ describe("service", () => {
   });
 });
 
+test("a problem stands where the file has it, whether or not a list is written as one", () => {
+  const at = (url: string) => said(pipeline(["stdin"], [`http, url: ${url}`]));
+  expect(at("'http://u:p@localhost/'")).toEqual([
+    expect.stringMatching(/^6 outputs\[0\]\.url: must not hold credentials/),
+  ]);
+  expect(at("['http://localhost/', 'http://u:p@localhost/']")).toEqual([
+    expect.stringMatching(/^6 outputs\[0\]\.url\[1\]: must not hold credentials/),
+  ]);
+});
+
+test("no problem shows a regular expression", () => {
+  const wrong = said(pipeline(["stdin"], ["syslog, host: a, port: x"], "{ node: '' }"));
+  expect(wrong).toEqual([
+    "1 service.node: must be 1 to 128 letters, digits, _ . or -",
+    "6 outputs[0].port: must be a port, 1 to 65535",
+  ]);
+});
+
 test("one run tells of everything that can be known", () => {
   const text = `service:
   grace: soon
