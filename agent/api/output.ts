@@ -9,6 +9,11 @@ export interface Failure {
   readonly action: "retry" | "reject" | "block";
   /** As a person would want to read it; never a secret, never the record's content beyond what the destination quoted. */
   readonly reason: string;
+  /**
+   * reject: the record itself rules it out (its size, its time), whatever anybody changes at the destination. So however many share the
+   * reason, they become dead letters and the lane goes on.
+   */
+  readonly certain?: true;
 }
 
 /** Every record not named is stored. Indexes count through all batches of the write, from 0. */

@@ -85,6 +85,15 @@ describe("attempt", () => {
     expect(few.outcome.rejected.size).toBe(3);
   });
 
+  it("buries records that rule themselves out, however many", async () => {
+    const all = records(SAME_REASON_RECORDS);
+    const { outcome } = await tryOnce(all, () => ({
+      failed: new Map(all.map((_, i) => [i, { action: "reject", reason: "too old", certain: true }])),
+    }));
+    expect(outcome).toMatchObject({ trouble: undefined, again: [], stored: 0 });
+    expect(outcome.rejected.size).toBe(SAME_REASON_RECORDS);
+  });
+
   it("sorts answers by record", async () => {
     const { outcome } = await tryOnce(records(6), () => ({
       failed: new Map([

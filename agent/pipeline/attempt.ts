@@ -79,12 +79,15 @@ function everything(
 function judge(total: number, result: WriteResult): Outcome {
   const again: number[] = [];
   const rejected = new Map<number, string>();
+  let certain = 0;
   let trouble: Outcome["trouble"];
   for (const [index, failure] of result.failed ?? new Map<number, Failure>()) {
     // An answer about what was not asked is a bug of the output; it must not unbalance the count.
     if (!Number.isInteger(index) || index < 0 || index >= total) continue;
-    if (failure.action === "reject") rejected.set(index, failure.reason);
-    else {
+    if (failure.action === "reject") {
+      rejected.set(index, failure.reason);
+      if (failure.certain) certain++;
+    } else {
       again.push(index);
       if (trouble?.state !== "blocked") {
         trouble = { state: failure.action === "block" ? "blocked" : "degraded", reason: failure.reason };
@@ -92,7 +95,7 @@ function judge(total: number, result: WriteResult): Outcome {
     }
   }
   const pauseMs = result.pauseMs ?? 0;
-  if (rejected.size === total && total >= SAME_REASON_RECORDS) {
+  if (rejected.size === total && certain < total && total >= SAME_REASON_RECORDS) {
     const reasons = new Set([...rejected.values()].map(kindOf));
     if (reasons.size === 1) {
       const reason = `all ${total} records refused: ${rejected.values().next().value}`;
