@@ -19,6 +19,11 @@ function harness(options: Record<string, unknown>): () => Promise<Harness> {
       fail: (mode) => fake.fail(mode),
       heal: () => fake.heal(),
       restart: () => fake.restart(),
+      answerEarly: async (status) => {
+        const { bodies, done } = fake.answerEarly(status);
+        // As the entries were before they became strings.
+        return { bodies: () => bodies().map((body) => Buffer.from(body.toString().replaceAll('\\"', '"'))), done };
+      },
       retryAfterMs: 3_000,
       secrets: [SECRET],
       stop: () => fake.stop(),
@@ -28,7 +33,8 @@ function harness(options: Record<string, unknown>): () => Promise<Harness> {
 
 const skip = {
   "special characters and long records": "a megabyte is the most; see output.test.ts",
-  answerEarly: "every body is a string of its own",
+  "an early 413 with a slow reader mixes no bytes":
+    "a request too large is halved at once, so its parts begin anywhere",
 };
 const original = {
   "NaN does not poison": "originals stay as they are",

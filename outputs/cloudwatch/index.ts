@@ -15,16 +15,27 @@ export default defineOutput({
   },
   notes: `
 An event is the entry's JSON with what filters added, at the entry's own time (milliseconds; when it was read, where it has none). The service wants the
-events of a request in order of time: they are sorted, those of the same time stay in their order, and requests are cut so that none spans more than 24 hours.
+events of a request in order of time: they are sorted, those of the same millisecond stay in their order. A request is full at 1,048,576 bytes (26 counted on
+top of each event), at 10,000 events, or where it would span more than 24 hours.
 
-The service rejects events older than 14 days (or than the group's retention) and more than 2 hours ahead: exactly those become dead letters. Where a whole
-backlog is that old, the output waits and says so; \`out_of_range: read_time\` sends such entries with the present time.
+The service rejects events older than 14 days (or than the group's retention) and more than 2 hours ahead of its clock, and says which: exactly those become
+dead letters, however many they are. So a first start on old files, or an outage of more than two weeks, makes dead letters of what is too old, and the rest
+goes on. \`out_of_range: read_time\` sends them with the time when they were read, or with the present time where that is too old as well; the entry keeps
+its own. An entry above 1 MB (1,048,550 bytes as sent; 256 KB in regions that have the older limit) is a dead letter, or with \`too_large: cut\` ends with
+\` [cut]\` and is no JSON any more.
 
-\`retention_days\` or \`preset\` is set on groups that this agent makes, never on others. The service takes certain numbers of days: the next higher one is
-used (hipaa 2192, soc2 365).
+The requests of a stream follow one another, so what is of the same millisecond stays in order; up to four streams are written at a time. With \`concurrency\`
+above 1 a later batch may overtake one that has to be tried again. When the service throttles or is away, everything pauses; what was stored by then is not
+sent again.
 
-The promise is at least once: the service keeps repeats. It needs \`logs:PutLogEvents\`, \`logs:DescribeLogGroups\` (for \`validate --connect\`), and with
-\`auto_create\` \`logs:CreateLogGroup\`, \`logs:CreateLogStream\` and \`logs:PutRetentionPolicy\`.
+What a tag or a host name has that a name cannot hold becomes \`_\`, and names are cut at 512 characters. A template that makes a stream for every minute or
+for every one of thousands of tags costs a request or more for each.
+
+\`retention_days\` or \`preset\` is set on groups that this agent makes, before their first entry, and never on others. The service takes certain numbers of
+days: the next higher one is used (hipaa 2192, soc2 365).
+
+The promise is at least once: the service keeps repeats. It needs \`logs:PutLogEvents\`, and with \`auto_create\` also \`logs:CreateLogGroup\`,
+\`logs:CreateLogStream\` and, for a retention, \`logs:PutRetentionPolicy\`. \`validate --connect\` asks with \`logs:DescribeLogGroups\`; \`run\` does not need it.
 `.trim(),
   limits: { records: 10_000, bytes: 1_000_000, overhead: 26 },
   defaults: { concurrency: 1 },

@@ -30,7 +30,7 @@ export const cloudwatchOptions = z.strictObject({
     doc: "What becomes of entries above 1 MB, the service's limit: `cut` ends them with ` [cut]`.",
   }),
   out_of_range: z.enum(["dead_letter", "read_time"]).default("dead_letter").meta({
-    doc: "What becomes of entries older than 14 days or more than 2 hours ahead, which the service rejects: `read_time` sends them with the present time; the entry keeps its own.",
+    doc: "What becomes of entries older than 14 days or more than 2 hours ahead, which the service rejects: `read_time` sends them with the time when they were read (the present time, where that is too old as well); the entry keeps its own.",
   }),
 });
 export type CloudwatchOptions = z.output<typeof cloudwatchOptions>;

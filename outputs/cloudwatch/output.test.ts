@@ -1,162 +1,220 @@
-import { afterEach, describe, expect, test } from "vitest";
-import type { Output, WriteResult } from "../../agent/api/output.ts";
-import { Scanner } from "../../agent/json/scanner.ts";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { batchOf } from "../../test/contract/records.ts";
-import { FakeCloudwatch, type FakeCloudwatchOptions } from "../../test/fakes/cloudwatch.ts";
-import definition from "./index.ts";
-import { MAX_EVENT_BYTES, rejectedOf, requestsOf, retentionFor } from "./limits.ts";
-import { nameProblem, nameTemplate } from "./names.ts";
-import { checkOptions, cloudwatchOptions } from "./options.ts";
+import {
+  cloudwatchOutput,
+  entryAt,
+  HOUR,
+  NOW,
+  outcome,
+  startFake,
+  writeAll,
+  writeLines,
+} from "../../test/fakes/cloudwatch-output.ts";
+import { seeded } from "../../test/fakes/random.ts";
+import { MAX_EVENT_BYTES } from "./limits.ts";
 
-const NOW = Date.UTC(2026, 1, 15, 12);
-const HOUR = 3_600_000;
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const numbers = (fake: { events: readonly { message: string }[] }) =>
+  fake.events.map(({ message }) => (JSON.parse(message) as { n: number }).n);
+const DAY = 24 * HOUR;
 
-async function start(options: FakeCloudwatchOptions = {}): Promise<FakeCloudwatch> {
-  const fake = await FakeCloudwatch.start({ now: () => NOW, ...options });
-  closing.push(() => fake.stop());
-  return fake;
-}
-
-async function output(fake: FakeCloudwatch, options: Record<string, unknown> = {}): Promise<Output> {
-  const keys = { access_key_id: "a", secret_access_key: "b", region: "us-east-1" };
-  const parsed = definition.options.parse({ log_group: "g", log_stream: "s", endpoint: fake.url, ...keys, ...options });
-  const fields = new Scanner([...(definition.fields?.(parsed) ?? []), "metadata"]);
-  const clock = { now: () => NOW, monotonic: () => 0 };
-  const made = await definition.create(parsed, {
-    alias: "c",
-    node: "n",
-    version: "0",
-    clock,
-    fields,
-    emit: () => undefined,
+describe("time", () => {
+  test("events go out in order of time, those of one millisecond in their own, requests span no more than a day", async () => {
+    const fake = await startFake();
+    const hours = [-50, -1, -30, -1, -49, -2];
+    const lines = hours.map((hour, n) => entryAt(hour * HOUR, `,"n":${n}`));
+    expect(await writeLines(await cloudwatchOutput(fake), lines)).toEqual({});
+    expect(numbers(fake)).toEqual([0, 4, 2, 5, 1, 3]);
+    expect(fake.puts).toEqual([3, 3]);
   });
-  closing.push(() => made.close());
-  return made;
-}
 
-const at = (ms: number, more = "") => `{"timestamp":"${new Date(NOW + ms).toISOString()}"${more}}`;
-const write = (out: Output, lines: string[], tag = "t"): Promise<WriteResult> =>
-  out.write([batchOf(lines, { tag })], { id: "p", repeat: false }, new AbortController().signal);
-const outcome = ({ failed }: WriteResult) => [...(failed ?? [])].map(([i, { action, reason }]) => [i, action, reason]);
+  test("microseconds are cut, not rounded, and do not change the order of the entries", async () => {
+    const fake = await startFake();
+    const times = ["11:00:00.000900Z", "11:00:00.000100Z", "12:59:59.9999999+02:00", "11:00:00.001Z"];
+    const lines = times.map((time, n) => `{"timestamp":"2026-02-15T${time}","n":${n}}`);
+    expect(await writeLines(await cloudwatchOutput(fake), lines)).toEqual({});
+    expect(numbers(fake)).toEqual([2, 0, 1, 3]);
+    expect(fake.events.map(({ timestamp }) => timestamp - (NOW - HOUR))).toEqual([-1, 0, 0, 1]);
+  });
 
-test("events go out in order of time, those of one time in their own, requests span no more than a day", async () => {
-  const fake = await start();
-  const hours = [-50, -1, -30, -1, -49, -2];
-  const lines = hours.map((hour, n) => at(hour * HOUR, `,"n":${n}`));
-  expect(await write(await output(fake), lines)).toEqual({});
-  expect(fake.events.map(({ message }) => (JSON.parse(message) as { n: number }).n)).toEqual([0, 4, 2, 5, 1, 3]);
-  expect(fake.puts).toEqual([3, 3]);
-});
+  test("an entry without a usable time has the time when it was read", async () => {
+    const fake = await startFake();
+    const lines = ['{"n":0}', '{"timestamp":"2026-02-15T11:30:00","n":1}', '{"timestamp":"soon","n":2}', "no json"];
+    expect(await writeLines(await cloudwatchOutput(fake), lines)).toEqual({});
+    expect(fake.events.map(({ timestamp }) => timestamp)).toEqual([NOW - HOUR, NOW - HOUR, NOW - HOUR, NOW - HOUR]);
+  });
 
-test("exactly what the service rejects becomes dead letters", async () => {
-  const fake = await start();
-  const lines = [0, -400, 1, 3, -337, -335].map((hour) => at(hour * HOUR));
-  expect(outcome(await write(await output(fake), lines)).sort()).toEqual([
-    [1, "reject", "more than 14 days old"],
-    [3, "reject", "more than 2 hours ahead of the service's clock"],
-    [4, "reject", "more than 14 days old"],
-  ]);
-  expect(fake.events).toHaveLength(3);
-  expect(await write(await output(fake, { out_of_range: "read_time" }), [lines[1]!])).toEqual({});
-  expect(fake.events.at(-1)).toMatchObject({ timestamp: NOW, message: lines[1] });
-});
-
-test("groups and streams are made on demand; retention only on groups it made", async () => {
-  const fake = await start();
-  fake.groups.set("/a/theirs", { retention: undefined, streams: new Set() });
-  const names = { log_group: "/a/$TAG", log_stream: "$TAG[0]-$NODE-%Y", preset: "hipaa" };
-  const out = await output(fake, names);
-  await write(out, [at(0)], "ours");
-  await write(out, [at(0)], "theirs");
-  expect([...fake.groups].map(([name, { retention, streams }]) => [name, retention, [...streams]])).toEqual([
-    ["/a/theirs", undefined, ["theirs-n-2026"]],
-    ["/a/ours", 2192, ["ours-n-2026"]],
-  ]);
-  const none = await output(fake, { log_group: "missing", auto_create: false });
-  expect(await write(none, [at(0)])).toEqual({ blocked: expect.stringContaining("ResourceNotFoundException") });
-});
-
-test("a throttled stream waits, others are stored; what was stored is not sent again", async () => {
-  const fake = await start();
-  const out = await output(fake, { log_stream: "$TAG" });
-  await write(out, [at(0)], "a");
-  await write(out, [at(0)], "b");
-  const batches = [batchOf([at(0), at(1)], { tag: "a" }), batchOf([at(0), at(1)], { tag: "b" })];
-  fake.script({ status: 400, text: JSON.stringify({ __type: "ThrottlingException", message: "Rate exceeded" }) });
-  const result = await out.write(batches, { id: "p", repeat: false }, new AbortController().signal);
-  expect(outcome(result).map(([i, action]) => [i, action])).toEqual([
-    [0, "retry"],
-    [1, "retry"],
-  ]);
-  expect(fake.events.filter(({ stream }) => stream === "b")).toHaveLength(3);
-});
-
-test("what only an operator can mend waits", async () => {
-  const fake = await start();
-  fake.fail("denied");
-  const out = await output(fake);
-  expect(await write(out, [at(0)])).toEqual({ blocked: expect.stringContaining("not authorized") });
-  await expect(out.probe(new AbortController().signal)).rejects.toThrow("not authorized");
-});
-
-describe("larger than the service takes", () => {
-  const large = at(0, `,"x":"${"é".repeat(600_000)}"`);
-  test("a dead letter", async () => {
-    const fake = await start();
-    expect(outcome(await write(await output(fake), [at(0), large, at(0)]))).toEqual([
-      [1, "reject", expect.stringContaining(`${MAX_EVENT_BYTES} bytes`)],
+  test("exactly what the service rejects becomes dead letters, through the sort and for each stream by itself", async () => {
+    const fake = await startFake();
+    const output = await cloudwatchOutput(fake, { log_stream: "$TAG" });
+    const lines = (hours: number[]) => hours.map((hour) => entryAt(hour * HOUR));
+    const batches = [
+      batchOf(lines([0, -400, 1, 3, -337, -335]), { tag: "a" }),
+      batchOf(lines([5, 0]), { tag: "b" }),
+      batchOf(lines([-1, -500]), { tag: "a" }),
+    ];
+    const old = "more than 14 days old";
+    const next = "more than 2 hours ahead of the service's clock";
+    expect(outcome(await writeAll(output, batches))).toEqual([
+      [1, "reject", old],
+      [3, "reject", next],
+      [4, "reject", old],
+      [6, "reject", next],
+      [9, "reject", old],
     ]);
-    expect(fake.events).toHaveLength(2);
+    expect(fake.events).toHaveLength(5);
   });
-  test("or cut, at the start of a character, with a mark", async () => {
-    const fake = await start();
-    expect(await write(await output(fake, { too_large: "cut" }), [large, large])).toEqual({});
+
+  test.each([
+    [-14 * DAY - 1, false],
+    [-14 * DAY, true],
+    [-14 * DAY + 1, true],
+    [2 * HOUR - 1, true],
+    [2 * HOUR, true],
+    [2 * HOUR + 1, false],
+  ])("at the edge: %i ms is taken: %s", async (ms, taken) => {
+    const fake = await startFake();
+    expect(outcome(await writeLines(await cloudwatchOutput(fake), [entryAt(ms)]))).toHaveLength(taken ? 0 : 1);
+    const other = await startFake();
+    const output = await cloudwatchOutput(other, { out_of_range: "read_time" });
+    expect(await writeLines(output, [entryAt(ms)])).toEqual({});
+    expect(other.events.map(({ timestamp }) => timestamp)).toEqual([taken ? NOW + ms : NOW - HOUR]);
+    expect(other.puts, "known before it is asked").toEqual([1]);
+  });
+
+  test("what is older than the group's retention becomes a dead letter", async () => {
+    const fake = await startFake();
+    fake.has("g", "s");
+    fake.groups.get("g")!.retention = 3;
+    const lines = [-1, -4, -20].map((days) => entryAt(days * DAY));
+    expect(outcome(await writeLines(await cloudwatchOutput(fake), lines))).toEqual([
+      [1, "reject", "older than the group's retention"],
+      [2, "reject", "more than 14 days old"],
+    ]);
+  });
+
+  test("with read_time it is sent once more, with the present time", async () => {
+    const fake = await startFake();
+    fake.has("g", "s");
+    fake.groups.get("g")!.retention = 3;
+    const lines = [-4, 0].map((days) => entryAt(days * DAY, `,"n":${days}`));
+    const output = await cloudwatchOutput(fake, { out_of_range: "read_time" });
+    expect(await writeLines(output, lines)).toEqual({});
+    expect(fake.events.map(({ timestamp }) => timestamp)).toEqual([NOW, NOW]);
+    expect(numbers(fake)).toEqual([0, -4]);
+  });
+
+  test("before 1970 is too old, and a far future too new, like any other time", async () => {
+    const fake = await startFake();
+    const lines = ["1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"];
+    const result = await writeLines(
+      await cloudwatchOutput(fake),
+      lines.map((time) => `{"timestamp":"${time}"}`),
+    );
+    expect(outcome(result).map(([, , reason]) => reason)).toEqual([
+      "more than 14 days old",
+      "more than 14 days old",
+      expect.stringContaining("ahead"),
+    ]);
+  });
+});
+
+describe("size", () => {
+  /** An entry of so many bytes, of which most are é. */
+  const sized = (bytes: number) => {
+    const frame = Buffer.byteLength(entryAt(0, ',"x":""'));
+    const odd = (bytes - frame) % 2;
+    return entryAt(0, `,"x":"${"é".repeat((bytes - frame - odd) / 2)}${"-".repeat(odd)}"`);
+  };
+
+  test.each([
+    [MAX_EVENT_BYTES - 1, true],
+    [MAX_EVENT_BYTES, true],
+    [MAX_EVENT_BYTES + 1, false],
+  ])("an entry of %i bytes is taken: %s; else it is a dead letter", async (bytes, taken) => {
+    const fake = await startFake();
+    const lines = [entryAt(0), sized(bytes), entryAt(0)];
+    expect(Buffer.byteLength(lines[1]!)).toBe(bytes);
+    expect(outcome(await writeLines(await cloudwatchOutput(fake), lines))).toEqual(
+      taken ? [] : [[1, "reject", expect.stringContaining(`${MAX_EVENT_BYTES} bytes`)]],
+    );
+    expect(fake.events).toHaveLength(taken ? 3 : 2);
+  });
+
+  test.each([0, 1, 2, 3])("or is cut at the start of a character, with a mark (%i)", async (shift) => {
+    const fake = await startFake();
+    const line = entryAt(0, `,"x":"${"-".repeat(shift)}${"😀".repeat(300_000)}"`);
+    expect(await writeLines(await cloudwatchOutput(fake, { too_large: "cut" }), [line, line])).toEqual({});
     for (const { message } of fake.events) {
-      expect(message).toMatch(/é \[cut\]$/);
+      expect(line.startsWith(message.slice(0, -6))).toBe(true);
+      expect(message).toMatch(/😀 \[cut\]$/);
       expect(Buffer.byteLength(message)).toBeGreaterThan(MAX_EVENT_BYTES - 4);
     }
     expect(fake.puts).toEqual([1, 1]);
   });
+
+  test("an original that is no UTF-8 is counted, and cut, as what is sent for it", async () => {
+    const fake = await startFake();
+    const output = await cloudwatchOutput(fake, { format: "original", too_large: "cut" });
+    const lines = [Buffer.alloc(600_000, 0x80), Buffer.alloc(300_000, 0x80), Buffer.from([0x61, 0xff, 0x62])];
+    expect(await writeLines(output, lines)).toEqual({});
+    expect(fake.events.map(({ message }) => [message.length, message.slice(-6)])).toEqual([
+      [Math.floor((MAX_EVENT_BYTES - 6) / 3) + 6, " [cut]"],
+      [300_000, "\ufffd".repeat(6)],
+      [3, "a\ufffdb"],
+    ]);
+  });
+
+  test("an empty original, which the service does not take, becomes a dead letter", async () => {
+    const fake = await startFake();
+    const output = await cloudwatchOutput(fake, { format: "original" });
+    expect(outcome(await writeLines(output, ["", "x"]))).toEqual([[0, "reject", expect.stringContaining("is empty")]]);
+    expect(fake.events.map(({ message }) => message)).toEqual(["x"]);
+  });
 });
 
-test("requests are cut at 10,000 events and at 1,048,576 bytes with 26 an event", () => {
-  const many = Array.from({ length: 10_001 }, () => ({ ms: 0, bytes: 1 }));
-  expect(requestsOf(many)).toEqual([
-    { from: 0, to: 10_000 },
-    { from: 10_000, to: 10_001 },
-  ]);
-  const half = { ms: 0, bytes: 524_288 - 26 };
-  expect(requestsOf([half, half])).toHaveLength(1);
-  expect(requestsOf([half, { ms: 0, bytes: half.bytes + 1 }])).toHaveLength(2);
-  expect(requestsOf([])).toEqual([]);
+test("every character arrives as it was", async () => {
+  const fake = await startFake();
+  const codes = Array.from({ length: 0x3000 }, (_, i) => i).filter((code) => code !== 0x0a && code !== 0x0d);
+  const text = `${String.fromCharCode(...codes)}\\"\u2028\uffff😀`;
+  const lines = [text, JSON.stringify({ text })];
+  expect(await writeLines(await cloudwatchOutput(fake, { format: "original" }), lines)).toEqual({});
+  expect(fake.events.map(({ message }) => message)).toEqual(lines);
 });
 
-test.each([
-  [{}, []],
-  [{ tooOldLogEventEndIndex: 2 }, [0, 1]],
-  [{ expiredLogEventEndIndex: 1, tooOldLogEventEndIndex: 2, tooNewLogEventStartIndex: 4 }, [0, 1, 4]],
-  [{ tooNewLogEventStartIndex: 0 }, [0, 1, 2, 3, 4]],
-])("of five, %j rejects %j", (info, rejected) => {
-  expect([...rejectedOf(info, 5).keys()].sort()).toEqual(rejected);
-});
-
-test("names hold what the service allows", () => {
-  const about = { hostname: "h:1", node: "n" };
-  expect(nameTemplate("/x/$TAG[1]/$TAG", "group", about).render("a.b é*", 0)).toBe("/x/b___/a.b___");
-  expect(nameTemplate("$HOSTNAME %Y-%m-%d", "stream", about).render("t", 0)).toBe("h_1 1970-01-01");
-  expect(nameProblem("a b", "group")).toContain('" "');
-  expect(nameProblem("a:b", "stream")).toContain('":"');
-  expect(nameProblem("$HOST", "stream")).toContain("$HOST is unknown");
-});
-
-test("retention: the next higher number that the service takes, and said", () => {
-  expect([1, 2, 366, 1096, 3653, 3654].map(retentionFor)).toEqual([1, 3, 400, 1096, 3653, undefined]);
-  const check = (options: object) =>
-    checkOptions(cloudwatchOptions.parse({ log_group: "g", ...options })).warnings.map(({ message }) => message);
-  expect(check({ retention_days: 100 })).toEqual(["the service does not take 100 days; 120 are used"]);
-  expect(check({ retention_days: 90 })).toEqual([]);
+test("whatever is written: each record is stored once or named, in order in its stream, within every limit", async () => {
+  const property = fc.asyncProperty(fc.integer(), async (seed) => {
+    const random = seeded(seed);
+    const under = (n: number) => Math.floor(random() * n);
+    const fake = await startFake();
+    const output = await cloudwatchOutput(fake, { log_group: "$TAG[0]", log_stream: "$TAG[1]-%Y%m%d" });
+    const sent: { tag: string; ms: number; n: number }[] = [];
+    const batches = Array.from({ length: 1 + under(4) }, () => {
+      const tag = `g${under(2)}.s${under(3)}`;
+      const lines = Array.from({ length: under(60) }, () => {
+        const ms = NOW - under(random() < 0.1 ? 20 * DAY : 3 * DAY) + (random() < 0.05 ? 4 * DAY : 0);
+        const n = sent.push({ tag, ms, n: sent.length }) - 1;
+        return entryAt(ms - NOW, `,"n":${n},"x":"${"ü".repeat(random() < 0.03 ? under(560_000) : under(50))}"`);
+      });
+      return batchOf(lines, { tag });
+    });
+    const { failed = new Map() } = await writeAll(output, batches);
+    const stored = new Map(fake.events.map((event) => [(JSON.parse(event.message) as { n: number }).n, event]));
+    expect(fake.events).toHaveLength(stored.size);
+    for (const { tag, ms, n } of sent) {
+      const event = stored.get(n);
+      expect(event !== undefined, `record ${n}`).toBe(!failed.has(n));
+      if (event === undefined) expect(failed.get(n)!.reason).toMatch(/14 days|2 hours|larger/);
+      else expect([event.group, event.stream.split("-")[0], event.timestamp]).toEqual([...tag.split("."), ms]);
+    }
+    const streams = Map.groupBy(fake.events, ({ group, stream }) => `${group} ${stream}`);
+    for (const events of streams.values()) {
+      const order = events.map(({ message, timestamp }) => ({
+        n: (JSON.parse(message) as { n: number }).n,
+        timestamp,
+      }));
+      expect(order).toEqual(order.toSorted((a, b) => a.timestamp - b.timestamp || a.n - b.n));
+    }
+  });
+  await fc.assert(property, { numRuns: 15 });
 });
