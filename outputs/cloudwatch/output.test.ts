@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { batchOf } from "../../test/contract/records.ts";
@@ -180,6 +181,16 @@ test("every character arrives as it was", async () => {
   const lines = [text, JSON.stringify({ text })];
   expect(await writeLines(await cloudwatchOutput(fake, { format: "original" }), lines)).toEqual({});
   expect(fake.events.map(({ message }) => message)).toEqual(lines);
+});
+
+test("what is signed and measured is the body that is sent", async () => {
+  const fake = await startFake();
+  expect(await writeLines(await cloudwatchOutput(fake), [entryAt(0, ',"x":"é"')])).toEqual({});
+  for (const { headers, body } of fake.requests) {
+    expect(headers["x-amz-content-sha256"]).toBe(createHash("sha256").update(body).digest("hex"));
+    expect(headers["content-length"]).toBe(String(body.length));
+    expect(headers.authorization).toMatch(/^AWS4-HMAC-SHA256 .*SignedHeaders=[^,]*\bx-amz-content-sha256\b/);
+  }
 });
 
 test("whatever is written: each record is stored once or named, in order in its stream, within every limit", async () => {

@@ -4,6 +4,7 @@
  */
 import {
   CloudWatchLogsClient,
+  DeleteLogGroupCommand,
   DescribeLogGroupsCommand,
   DescribeLogStreamsCommand,
   GetLogEventsCommand,
@@ -29,13 +30,16 @@ describe.runIf(cloudwatch.there)("a real CloudWatch Logs", () => {
     ...{ log_group: `${run}/${name}`, log_stream: "$TAG", ...more },
   });
 
-  async function events(logGroupName: string): Promise<{ timestamp: number; message: string }[]> {
+  async function events(
+    logGroupName: string,
+    logStreamName = "audit.app",
+  ): Promise<{ timestamp: number; message: string }[]> {
     const found: { timestamp: number; message: string }[] = [];
     for (let nextToken: string | undefined; ; ) {
       const page = await client.send(
         new GetLogEventsCommand({
           logGroupName,
-          logStreamName: "audit.app",
+          logStreamName,
           startFromHead: true,
           limit: 10_000,
           nextToken,
@@ -93,5 +97,43 @@ describe.runIf(cloudwatch.there)("a real CloudWatch Logs", () => {
     });
     const numbers = (await events(`${run}/stalled`)).map(({ message }) => (JSON.parse(message) as { n: number }).n);
     expectAll(numbers, "at least once");
+  });
+
+  test("a group deleted in the middle is made again, with its retention: what follows arrives", async () => {
+    const logGroupName = `${run}/deleted`;
+    await ship({
+      output: output("deleted", { retention_days: 7 }),
+      count: async () => {
+        const found = await client.send(new DescribeLogStreamsCommand({ logGroupName })).catch(() => undefined);
+        return (found?.logStreams?.length ?? 0) > 0 ? ENTRIES : 0;
+      },
+      trouble: async () => void (await client.send(new DeleteLogGroupCommand({ logGroupName }))),
+    });
+    const numbers = (await events(logGroupName)).map(({ message }) => (JSON.parse(message) as { n: number }).n);
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => ENTRIES - numbers.length + i));
+    const { logGroups } = await client.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName }));
+    expect(logGroups?.map(({ retentionInDays }) => retentionInDays)).toEqual([7]);
+  });
+
+  test("many tags go into a stream each, in order and once", async () => {
+    const workspace = new Workspace();
+    const tags = Array.from({ length: 30 }, (_, i) => `audit.app${i}`);
+    const lines = numbered(200);
+    const inputs = await Promise.all(
+      tags.map(async (tag) => ({
+        ...{ name: "tail", alias: tag.replace(".", "_"), tag },
+        path: await workspace.write(`logs/${tag}/app.jsonl`, `${lines.join("\n")}\n`),
+      })),
+    );
+    const to = output("many", { format: "original", log_stream: "größe/$TAG[1] %Y" });
+    const config = JSON.stringify({
+      service: { data_dir: workspace.path("data") },
+      pipeline: { inputs, outputs: [{ match: "*", ...to }] },
+    });
+    await runOnce(await workspace.write("p.json", config));
+    for (const tag of tags) {
+      const got = await events(`${run}/many`, `größe/${tag.split(".")[1]} ${new Date().getUTCFullYear()}`);
+      expect(got.map(({ message }) => message).join("\n") === lines.join("\n"), tag).toBe(true);
+    }
   });
 });
