@@ -28,6 +28,19 @@ describe("groups and streams", () => {
     ]);
   });
 
+  test("are made with the key and of the class asked for, else with neither", async () => {
+    const fake = await startFake();
+    const asked: unknown[] = [];
+    fake.gate = (action, call) => void (action === "CreateLogGroup" && asked.push(call));
+    const kms_key_id = "arn:aws:kms:eu-central-1:123456789012:key/1";
+    await writeLines(await cloudwatchOutput(fake, { kms_key_id, log_group_class: "infrequent_access" }), [line]);
+    await writeLines(await cloudwatchOutput(fake, { log_group: "other" }), [line]);
+    expect(asked).toEqual([
+      { logGroupName: "g", kmsKeyId: kms_key_id, logGroupClass: "INFREQUENT_ACCESS" },
+      { logGroupName: "other" },
+    ]);
+  });
+
   test("are not made with `auto_create: false`: it waits and says what is missing", async () => {
     const fake = await startFake();
     const output = await cloudwatchOutput(fake, { auto_create: false });

@@ -31,8 +31,8 @@ sent again.
 What a tag or a host name has that a name cannot hold becomes \`_\`, and names are cut at 512 characters. A template that makes a stream for every minute or
 for every one of thousands of tags costs a request or more for each.
 
-\`retention_days\` or \`preset\` is set on groups that this agent makes, before their first entry, and never on others. The service takes certain numbers of
-days: the next higher one is used (hipaa 2192, soc2 365).
+\`retention_days\` or \`preset\`, \`kms_key_id\` and \`log_group_class\` are for groups that this agent makes, before their first entry, and never for others. The
+service takes certain numbers of days: the next higher one is used (hipaa 2192, soc2 365).
 
 The promise is at least once: the service keeps repeats. It needs \`logs:PutLogEvents\`, and with \`auto_create\` also \`logs:CreateLogGroup\`,
 \`logs:CreateLogStream\` and, for a retention, \`logs:PutRetentionPolicy\`. \`validate --connect\` asks with \`logs:DescribeLogGroups\`; \`run\` does not need it.

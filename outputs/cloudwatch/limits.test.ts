@@ -126,6 +126,9 @@ describe("retention", () => {
     expect(said({ preset: "soc2" })).toEqual([expect.stringContaining("1096 days are recommended")]);
     expect(said({ preset: "hipaa" })).toEqual([]);
     expect(said({ retention_days: 90, auto_create: false })).toEqual(["has no effect with `auto_create: false`"]);
+    const others = { kms_key_id: "k", log_group_class: "infrequent_access" };
+    expect(said({ ...others, auto_create: false })).toHaveLength(2);
+    expect(said(others)).toEqual([]);
   });
 
   test("fewer days than the regime asks for are refused, and more than the service has", () => {

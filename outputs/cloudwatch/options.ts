@@ -23,6 +23,15 @@ export const cloudwatchOptions = z.strictObject({
     doc: "Days that a group made by this agent keeps its entries; the service takes certain numbers, the next higher one is used.",
   }),
   preset: preset().optional(),
+  kms_key_id: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ doc: "ARN of the KMS key that encrypts groups made by this agent, instead of the service's own." }),
+  log_group_class: z.enum(["standard", "infrequent_access"]).default("standard").meta({
+    doc: "Class of groups made by this agent; it cannot be changed later. `infrequent_access` costs less and can do less.",
+  }),
   format: z.enum(["json", "original"]).default("json").meta({
     doc: "`json`: entries as JSON, additions merged. `original`: their exact bytes.",
   }),
@@ -59,8 +68,13 @@ export function checkOptions(options: CloudwatchOptions): { errors: OptionProble
   if (days !== undefined && days > RETENTION_DAYS.at(-1)!) {
     errors.push({ path: at, message: `cannot be more than ${RETENTION_DAYS.at(-1)}` });
   }
-  if (days !== undefined && !options.auto_create) {
-    warnings.push({ path: at, message: "has no effect with `auto_create: false`" });
-  }
+  const creation = {
+    [at[0]!]: days !== undefined,
+    kms_key_id: options.kms_key_id !== undefined,
+    log_group_class: options.log_group_class !== "standard",
+  };
+  for (const [name, given] of Object.entries(creation))
+    if (given && !options.auto_create)
+      warnings.push({ path: [name], message: "has no effect with `auto_create: false`" });
   return { errors, warnings };
 }

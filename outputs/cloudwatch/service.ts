@@ -2,6 +2,7 @@
 import type {
   CloudWatchLogsClient,
   CloudWatchLogsClientConfig,
+  CreateLogGroupCommandInput,
   PutLogEventsCommandOutput,
 } from "@aws-sdk/client-cloudwatch-logs";
 import type { OutputContext } from "../../agent/api/context.ts";
@@ -131,7 +132,7 @@ export class LogService {
       } catch (error) {
         if (!is(error, "ResourceNotFoundException")) throw error;
       }
-      const made = await unlessThere(client.send(new sdk.CreateLogGroupCommand({ logGroupName: group }), abort));
+      const made = await unlessThere(client.send(new sdk.CreateLogGroupCommand(this.#group(group)), abort));
       // A group that was there keeps what its owner has set.
       if (made && days !== undefined) this.#bare.add(group);
     }
@@ -146,6 +147,15 @@ export class LogService {
       this.#bare.delete(group);
     }
     await makeStream();
+  }
+
+  #group(logGroupName: string): CreateLogGroupCommandInput {
+    const { kms_key_id, log_group_class } = this.#options;
+    return {
+      logGroupName,
+      ...(kms_key_id !== undefined && { kmsKeyId: kms_key_id }),
+      ...(log_group_class !== "standard" && { logGroupClass: "INFREQUENT_ACCESS" as const }),
+    };
   }
 
   #open(): Promise<{ readonly sdk: Sdk; readonly client: CloudWatchLogsClient }> {
