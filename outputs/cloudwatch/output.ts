@@ -1,7 +1,7 @@
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
-import { EventGatherer, type Target } from "./events.ts";
+import { EventGatherer } from "./events.ts";
 import type { CloudwatchOptions } from "./options.ts";
 import { LogService } from "./service.ts";
 import { shipStream, type Trouble } from "./stream.ts";
@@ -14,6 +14,8 @@ const PARALLEL = 4;
  * begin anew for ever.
  */
 const ENOUGH_MS = 10_000;
+/** So many streams that an operator has to see to, and none that works: the others are not asked. */
+const ENOUGH_TROUBLES = 20;
 
 export class CloudwatchOutput implements Output {
   readonly #options: CloudwatchOptions;
@@ -40,16 +42,16 @@ export class CloudwatchOutput implements Output {
     const shipping = { service: this.#service, text, signal, failed, lateMs };
     const troubles: Trouble[] = [];
     let done = 0;
-    let left: string | undefined;
+    let left: Failure | undefined;
     const next = targets[Symbol.iterator]();
     const work = async () => {
       for (let turn = next.next(); !turn.done; turn = next.next()) {
         const target = turn.value;
-        // The quota is the account's, and an outage everybody's: no further stream would fare better.
-        left ??= troubles.find(({ kind }) => kind !== "operator")?.reason;
-        if (done > 0 && clock.monotonic() > until) left ??= `${targets.length} streams in one write: the rest follows`;
+        if (done > 0 && clock.monotonic() > until)
+          left ??= { action: "retry", reason: `${targets.length} streams in one write: the rest follows` };
+        left ??= forAll(troubles, done);
         if (left !== undefined) {
-          postpone(target, left, failed);
+          for (const { at } of target.events) failed.set(at, left);
           continue;
         }
         const key = `${target.group}\n${target.stream}`;
@@ -72,6 +74,12 @@ export class CloudwatchOutput implements Output {
   }
 }
 
-function postpone({ events }: Target, reason: string, failed: Map<number, Failure>): void {
-  for (const { at } of events) failed.set(at, { action: "retry", reason });
+/** What of the streams asked says enough about those not asked yet. */
+function forAll(troubles: readonly Trouble[], done: number): Failure | undefined {
+  // The quota is the account's, and an outage everybody's.
+  const passing = troubles.find(({ kind }) => kind !== "operator");
+  if (passing) return { action: "retry", reason: passing.reason };
+  return done === 0 && troubles.length >= ENOUGH_TROUBLES
+    ? { action: "block", reason: troubles[0]!.reason }
+    : undefined;
 }

@@ -54,6 +54,16 @@ describe("throttling and outages", () => {
     expect(fake.puts).toEqual([2]);
   });
 
+  test("where nothing may be written, not every stream is asked", async () => {
+    const fake = await startFake();
+    fake.fail("denied");
+    const output = await cloudwatchOutput(fake, { log_stream: "$TAG" });
+    const batches = Array.from({ length: 200 }, (_, i) => batchOf([line], { tag: `t${i}` }));
+    const result = await writeAll(output, batches);
+    expect(actions(result)).toEqual(batches.map((_, i) => [i, "block"]));
+    expect(fake.requests.length).toBeLessThan(30);
+  });
+
   test("thousands of streams are more than one write does", async () => {
     const fake = await startFake();
     let now = 0;
