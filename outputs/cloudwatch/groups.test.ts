@@ -53,6 +53,23 @@ describe("groups and streams", () => {
     expect(fake.actions).not.toContain("CreateLogGroup");
   });
 
+  test("are not made for entries that the service would not take", async () => {
+    const fake = await startFake();
+    const output = await cloudwatchOutput(fake, { log_stream: "%Y-%m-%d" });
+    const days = [-700, -400, -20, 3];
+    const lines = [0, ...days].map((day) => entryAt(day * 86_400_000));
+    expect(outcome(await writeLines(output, lines))).toEqual([
+      [1, "reject", "more than 14 days old"],
+      [2, "reject", "more than 14 days old"],
+      [3, "reject", "more than 14 days old"],
+      [4, "reject", "more than 2 hours ahead of the service's clock"],
+    ]);
+    expect([...fake.groups.get("g")!.streams]).toEqual(["2026-02-15"]);
+    // At the edge the service decides.
+    await writeLines(output, [entryAt(-14 * 86_400_000 - 1_000)]);
+    expect([...fake.groups.get("g")!.streams]).toEqual(["2026-02-15", "2026-02-01"]);
+  });
+
   test("that were deleted while it ran are made again", async () => {
     const fake = await startFake();
     const output = await cloudwatchOutput(fake, { retention_days: 30 });

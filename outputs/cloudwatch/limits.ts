@@ -35,6 +35,17 @@ export function inRange(ms: number, now: number): boolean {
   return ms >= now - MAX_AGE_MS && ms <= now + MAX_AHEAD_MS;
 }
 
+const TOO_OLD = "more than 14 days old";
+const TOO_NEW = "more than 2 hours ahead of the service's clock";
+/** So near to the edge the service itself is asked. */
+const SLACK_MS = 3_600_000;
+
+/** Why none of the events would be taken, by their places; undefined where one may be. `now` is the service's clock. */
+export function hopeless(events: readonly Sized[], now: number): Map<number, string> | undefined {
+  if (events.some(({ ms }) => inRange(ms, now + SLACK_MS) || inRange(ms, now - SLACK_MS))) return undefined;
+  return new Map(events.map(({ ms }, i) => [i, ms < now ? TOO_OLD : TOO_NEW]));
+}
+
 /** What is cut into requests: a message's bytes (without overhead) and its time. */
 export interface Sized {
   readonly ms: number;
@@ -74,8 +85,7 @@ export function rejectedOf(info: RejectedInfo | undefined, count: number): Map<n
   const rejected = new Map<number, string>();
   const { tooOldLogEventEndIndex: old, expiredLogEventEndIndex: expired, tooNewLogEventStartIndex: next } = info ?? {};
   for (let i = 0; i < Math.min(expired ?? 0, count); i++) rejected.set(i, "older than the group's retention");
-  for (let i = 0; i < Math.min(old ?? 0, count); i++) rejected.set(i, "more than 14 days old");
-  for (let i = Math.max(next ?? count, 0); i < count; i++)
-    rejected.set(i, "more than 2 hours ahead of the service's clock");
+  for (let i = 0; i < Math.min(old ?? 0, count); i++) rejected.set(i, TOO_OLD);
+  for (let i = Math.max(next ?? count, 0); i < count; i++) rejected.set(i, TOO_NEW);
   return rejected;
 }

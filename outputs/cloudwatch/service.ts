@@ -21,6 +21,10 @@ export interface Place {
   readonly stream: string;
 }
 
+interface SdkError {
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+}
+
 export class LogService {
   readonly #options: CloudwatchOptions;
   readonly #connection: AwsConnection;
@@ -35,12 +39,22 @@ export class LogService {
     this.#connection = awsConnection(options, context);
   }
 
-  /** Makes the group and the stream where they are missing and may be made, and tries again. `body` is that of the request. */
-  async put(place: Place, body: Buffer, signal: AbortSignal): Promise<RejectedInfo | undefined> {
+  /**
+   * Makes the group and the stream where they are missing and may be made, and tries again. `body` is that of the request. Where making them
+   * is not `worth` it at the time of the service's clock: "missing".
+   */
+  async put(
+    place: Place,
+    body: Buffer,
+    signal: AbortSignal,
+    worth: (now: number) => boolean,
+  ): Promise<RejectedInfo | undefined | "missing"> {
     try {
       return await this.#put(body, signal);
     } catch (error) {
       if (!is(error, "ResourceNotFoundException") || !this.#options.auto_create) throw error;
+      const now = Date.parse((error as SdkError).$response?.headers?.date ?? "");
+      if (!Number.isNaN(now) && !worth(now)) return "missing";
     }
     await this.#turns.run(place.group, signal, () => this.#create(place, signal));
     return await this.#put(body, signal);
@@ -159,10 +173,10 @@ export class LogService {
   }
 
   #open(): Promise<{ readonly sdk: Sdk; readonly client: CloudWatchLogsClient }> {
-    this.#opened ??= import("@aws-sdk/client-cloudwatch-logs").then(named).then((sdk) => ({
-      sdk,
-      client: new sdk.CloudWatchLogsClient(this.#connection.config as CloudWatchLogsClientConfig),
-    }));
+    this.#opened ??= import("@aws-sdk/client-cloudwatch-logs").then(named).then((sdk) => {
+      const client = new sdk.CloudWatchLogsClient(this.#connection.config as CloudWatchLogsClientConfig);
+      return { sdk, client };
+    });
     return this.#opened;
   }
 }

@@ -2,7 +2,7 @@
 import type { Failure } from "../../agent/api/output.ts";
 import type { AwsFailure } from "../shared/aws-failure.ts";
 import { bodyOf, type LogEvent, type Target } from "./events.ts";
-import { rejectedOf, requestsOf } from "./limits.ts";
+import { hopeless, rejectedOf, requestsOf } from "./limits.ts";
 import type { LogService } from "./service.ts";
 
 /** Why events of a stream are not stored. */
@@ -47,7 +47,14 @@ export async function shipStream(target: Target, shipping: Shipping): Promise<Tr
   for (let part = next(); part !== undefined; part = next()) {
     const { events, late } = part;
     try {
-      const rejected = rejectedOf(await service.put(target, bodyOf(target, events, text), signal), events.length);
+      // No stream is made for events that it would not take: a first start on old files would leave one for every day, all empty.
+      let none: Map<number, string> | undefined;
+      const worth = (now: number) => {
+        none = hopeless(events, now);
+        return none === undefined;
+      };
+      const answer = await service.put(target, bodyOf(target, events, text), signal, worth);
+      const rejected = answer === "missing" ? none! : rejectedOf(answer, events.length);
       const again: LogEvent[] = [];
       for (const [i, reason] of rejected) {
         if (lateMs !== undefined && !late) again.push({ ...events[i]!, ms: lateMs });

@@ -82,7 +82,13 @@ export class FakeCloudwatch extends FakeHttpServer<CloudwatchMode> {
     this.groups.set(group, { retention: undefined, streams: new Set(streams) });
   }
 
-  protected override async answer({ headers, body }: ReceivedRequest): Promise<FakeAnswer> {
+  protected override async answer(request: ReceivedRequest): Promise<FakeAnswer> {
+    const answer = await this.#answerTo(request);
+    const date = new Date((this.#options.now ?? Date.now)()).toUTCString();
+    return { ...answer, headers: { date, ...answer.headers } };
+  }
+
+  async #answerTo({ headers, body }: ReceivedRequest): Promise<FakeAnswer> {
     if (this.mode === "unavailable") return fault(503, "ServiceUnavailableException", "not now");
     if (this.mode === "throttled") {
       return { ...fault(400, "ThrottlingException", "Rate exceeded"), headers: { "retry-after": "3" } };
