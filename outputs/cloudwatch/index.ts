@@ -21,8 +21,9 @@ top of each event), at 10,000 events, or where it would span more than 24 hours.
 The service rejects events older than 14 days (or than the group's retention) and more than 2 hours ahead of its clock, and says which: exactly those
 become dead letters, however many they are. So a first start on old files, or an outage of more than two weeks, makes dead letters of what is too old, and
 the rest goes on (\`ignore_older: 14d\` of the input leaves old files out of a first start). \`out_of_range: read_time\` sends them with the time when they
-were read, or with the present time where that is too old as well; the entry keeps its own. An entry above 1 MB (1,048,550 bytes as sent; 256 KB in regions
-that have the older limit) is a dead letter, or with \`too_large: cut\` ends with \` [cut]\` and is no JSON any more.
+were read, or with the present time where that is too old as well; the entry keeps its own. An entry above 1 MB (1,048,550 bytes as sent) is a dead letter,
+or with \`too_large: cut\` ends with \` [cut]\` and is no JSON any more. Where a region still has the older limit of 256 KB, what is above it becomes a
+dead letter in either case.
 
 The requests of a stream follow one another, so what is of the same millisecond stays in order; up to four streams are written at a time. With \`concurrency\`
 above 1 a later batch may overtake one that has to be tried again. When the service throttles or is away, everything pauses; what was stored by then is not
