@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -74,4 +76,111 @@ test("an abort is obeyed at once, and a closed client says so", async () => {
   await expect(asked).rejects.toThrow("enough");
   await http.close();
   await expect(http.request(get, signal())).rejects.toThrow("closed");
+});
+
+/** Speaks what it is told to, byte for byte. */
+async function speaks(
+  answer: (socket: Socket, turn: number) => void,
+): Promise<{ url: string; connections: () => number }> {
+  let turn = 0;
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on("error", () => undefined);
+    socket.on("data", () => answer(socket, turn++));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closing.push(() => server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connections: () => connections };
+}
+
+const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const post = { method: "POST", path: "", headers: {}, body: "x" } as const;
+
+test("connections are kept alive, and used again", async () => {
+  const { url, connections } = await speaks((socket) => socket.write(OK));
+  const http = client([url]);
+  for (let i = 0; i < 10; i++) expect((await http.request(post, signal())).text).toBe("ok");
+  // The first may not be free yet when the second request comes.
+  expect(connections()).toBeLessThanOrEqual(2);
+});
+
+test.each([
+  ["closes", (socket: Socket) => socket.end()],
+  ["resets", (socket: Socket) => socket.resetAndDestroy()],
+])("a request that meets a server just as it %s an idle connection is made again", async (_, close) => {
+  // Even turns answer, odd ones meet the end of the connection.
+  const { url, connections } = await speaks((socket, turn) => (turn % 2 === 0 ? socket.write(OK) : close(socket)));
+  const http = client([url]);
+  for (let i = 0; i < 3; i++) expect((await http.request(post, signal())).text).toBe("ok");
+  expect(connections()).toBe(3);
+});
+
+test("one that never answers is asked once only, and so is one that stopped answering twice", async () => {
+  const never = await speaks((socket) => socket.destroy());
+  await expect(client([never.url]).request(post, signal())).rejects.toThrow("closed before the answer");
+  expect(never.connections()).toBe(1);
+  const once = await speaks((socket, turn) => (turn === 0 ? socket.write(OK) : socket.destroy()));
+  const http = client([once.url]);
+  await http.request(post, signal());
+  await expect(http.request(post, signal())).rejects.toThrow("closed before the answer");
+  expect(once.connections()).toBe(2);
+});
+
+test.each([
+  ["HTTP/1.1 200 OK\r\n\r\nends with the connection", "ends with the connection"],
+  ["HTTP/1.1 413 Too Large\r\nContent-Length: 9\r\n\r\nbroken", "broken"],
+])("an answer is one however it ends: %j", async (bytes, text) => {
+  const { url } = await speaks((socket) => socket.end(bytes));
+  expect((await client([url]).request(post, signal())).text).toBe(text);
+});
+
+test.each([
+  "garbage\r\n\r\n",
+  `HTTP/1.1 200 OK\r\nX: ${"y".repeat(100_000)}\r\n\r\n`,
+  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+  "",
+])("what is no HTTP is an error that says so (%#)", async (bytes) => {
+  const { url } = await speaks((socket) => socket.end(bytes));
+  await expect(client([url]).request(post, signal())).rejects.toThrow(
+    /HTTP\/1\.1 protocol|Headers Overflow|closed before/,
+  );
+});
+
+test("an answer that drips is waited for until the signal aborts", async () => {
+  const { url } = await speaks((socket) => {
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    const drip = setInterval(() => socket.write("."), 5);
+    socket.on("close", () => clearInterval(drip));
+  });
+  const stop = new AbortController();
+  const asked = client([url]).request(post, stop.signal);
+  asked.catch(() => undefined);
+  setTimeout(() => stop.abort(new Error("too slow")), 50);
+  await expect(asked).rejects.toThrow("too slow");
+});
+
+test("secrets are those the request went out with: renewed or gone meanwhile, they are still not said", async () => {
+  const fake = await FakeSink.start();
+  closing.push(() => fake.stop());
+  let reads = 0;
+  const secrets = () => {
+    if (reads++ > 0) throw new Error("the file /run/token does not exist");
+    return ["f1rst-secret"];
+  };
+  const http = new HttpClient({ urls: [fake.url], clock: systemClock, secrets });
+  closing.push(() => http.close());
+  fake.script({ status: 401, text: "not f1rst-secret" });
+  expect((await http.request(post, signal())).text).toBe("not [secret]");
+});
+
+test("IPv6; and TLS where there is none says so", async () => {
+  const server = createHttpServer((_, response) => response.end("six"));
+  await new Promise<void>((resolve) => server.listen(0, "::1", resolve));
+  closing.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  expect((await client([`http://[::1]:${port}`]).request(get, signal())).text).toBe("six");
+  await expect(client([`https://[::1]:${port}`]).request(get, signal())).rejects.toThrow(
+    "the server does not speak TLS; is it plain http?",
+  );
 });

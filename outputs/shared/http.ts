@@ -9,8 +9,9 @@ import type { buildConnector, Dispatcher } from "undici";
 import type { Clock } from "../../agent/api/clock.ts";
 import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
+import { CONNECT_MS, explain, isBroken, notSent } from "./http-error.ts";
 import { named } from "./lazy.ts";
-import { readTls, tlsReason } from "./tls.ts";
+import { readTls } from "./tls.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT";
@@ -43,8 +44,7 @@ export interface HttpClientOptions {
 const MAX_ANSWER = 1024 * 1024;
 /** Idle connections are closed before the load balancers in between forget them. */
 const IDLE_MS = 20_000;
-const CONNECT_MS = 10_000;
-/** An endpoint that could not be reached is left out so long, while there are others. */
+/** An endpoint that could not be reached, or had enough, is left out so long, while there are others. */
 const AVOID_MS = 30_000;
 
 /**
@@ -65,6 +65,8 @@ interface Endpoint {
   readonly url: string;
   /** Monotonic milliseconds until which others are preferred. */
   avoidUntil: number;
+  /** It has answered, so a request may go out on a connection that it is closing at that very moment. */
+  answered: boolean;
 }
 
 export class HttpClient {
@@ -80,7 +82,14 @@ export class HttpClient {
     this.#options = options;
     this.#endpoints = options.urls.map((url) => {
       const { origin, pathname, search } = new URL(url);
-      return { url, origin, path: pathname.replace(/\/+$/, ""), whole: `${pathname}${search}`, avoidUntil: 0 };
+      return {
+        url,
+        origin,
+        path: pathname.replace(/\/+$/, ""),
+        whole: `${pathname}${search}`,
+        avoidUntil: 0,
+        answered: false,
+      };
     });
   }
 
@@ -92,8 +101,11 @@ export class HttpClient {
     let refused: Error | undefined;
     for (const endpoint of this.#candidates(request.endpoint)) {
       try {
-        const reply = await this.#ask(endpoint, request, signal);
-        endpoint.avoidUntil = 0;
+        const reply = await this.#askTwice(endpoint, request, signal);
+        // A gateway without its server, or a server that has enough: the others may have room.
+        const busy = reply.status >= 502 && reply.status <= 504;
+        endpoint.avoidUntil = busy ? this.#options.clock.monotonic() + AVOID_MS : 0;
+        endpoint.answered = true;
         return reply;
       } catch (error) {
         // One that took the request and never answered ends as an abort: it, too, is left alone for a while.
@@ -121,7 +133,27 @@ export class HttpClient {
     return [...turned.filter((e) => e.avoidUntil <= now), ...turned.filter((e) => e.avoidUntil > now)];
   }
 
-  async #ask(endpoint: Endpoint, { method, path, headers, body }: HttpRequest, signal: AbortSignal) {
+  /**
+   * A server closes a connection that was idle just when a request goes out on it: that says nothing of the server, so it is asked again, on
+   * a fresh connection. Whoever repeats requests after an outage anyway loses nothing by that.
+   */
+  async #askTwice(endpoint: Endpoint, request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
+    const { answered } = endpoint;
+    try {
+      return await this.#ask(endpoint, request, signal);
+    } catch (error) {
+      if (!answered || signal.aborted || this.#closed || !isBroken(error as Error)) throw error;
+      return await this.#ask(endpoint, request, signal);
+    }
+  }
+
+  async #ask(
+    endpoint: Endpoint,
+    { method, path, headers, body }: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<HttpReply> {
+    // Those that go out with it: by the time of the answer they may have been renewed, or their file be gone.
+    const secrets = this.#options.secrets();
     const dispatcher = await this.#dispatcher(endpoint.origin.startsWith("https:"));
     signal.throwIfAborted();
     const answer = await dispatcher.request({
@@ -133,15 +165,13 @@ export class HttpClient {
       signal,
     });
     const text = await readText(answer.body);
-    return { status: answer.statusCode, headers: answer.headers, text: this.#redacted(text), endpoint: endpoint.url };
-  }
-
-  #redacted(text: string): string {
-    let safe = text;
-    for (const secret of this.#options.secrets()) {
-      if (secret.length >= SHORTEST_SECRET) safe = safe.replaceAll(secret, "[secret]");
-    }
-    return safe;
+    signal.throwIfAborted();
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      text: redacted(text, secrets),
+      endpoint: endpoint.url,
+    };
   }
 
   /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
@@ -160,6 +190,12 @@ export class HttpClient {
     }
     return this.#open;
   }
+}
+
+function redacted(text: string, secrets: readonly string[]): string {
+  let safe = text;
+  for (const secret of secrets) if (secret.length >= SHORTEST_SECRET) safe = safe.replaceAll(secret, "[secret]");
+  return safe;
 }
 
 function pieces(body: Buffer): Readable {
@@ -207,30 +243,6 @@ async function readText(body: Dispatcher.ResponseData["body"]): Promise<string> 
     if (length === 0) throw error;
   }
   return Buffer.concat(chunks).subarray(0, MAX_ANSWER).toString("utf8");
-}
-
-/** No byte of the request can have been acted upon. */
-function notSent(error: Error): boolean {
-  const { code } = rootOf(error);
-  return (
-    code !== undefined &&
-    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code)
-  );
-}
-
-function rootOf(error: Error): NodeJS.ErrnoException {
-  const inner = error instanceof AggregateError ? error.errors[0] : error.cause;
-  return inner instanceof Error && (error as NodeJS.ErrnoException).code === undefined ? rootOf(inner) : error;
-}
-
-/** For a person; without anything of a proxy's address, which may hold a password. */
-function explain(error: Error): string {
-  if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join("; ");
-  const { code, message } = rootOf(error);
-  if (code === "ECONNRESET" || code === "UND_ERR_SOCKET") return "the connection was closed before the answer";
-  if (code === "EPIPE") return "the connection was closed while the request was being sent";
-  if (code === "UND_ERR_CONNECT_TIMEOUT") return `no connection within ${CONNECT_MS / 1000} s`;
-  return tlsReason(message).replace(/\/\/[^/@\s]*@/g, "//");
 }
 
 /** `HTTP 403: …` with the server's own words: one line, bounded, never a page of HTML. */
