@@ -44,14 +44,20 @@ export interface FilterDefinition<O extends z.ZodObject = z.ZodObject> extends D
   create(options: z.output<O>, context: FilterContext): Filter | Promise<Filter>;
 }
 
+export interface CommonDefaults {
+  readonly linger?: string;
+  readonly concurrency?: number;
+  readonly timeout?: string;
+}
+
 export interface OutputDefinition<O extends z.ZodObject = z.ZodObject> extends Definition<O> {
   readonly kind: "output";
   /** The most one write may hold: records, and bytes as encoded, with `overhead` bytes counted on top of each record's own. */
   readonly limits: { readonly records: number; readonly bytes: number; readonly overhead: number };
   guarantee(options: z.output<O>): Guarantee;
   fields?(options: z.output<O>): readonly string[];
-  /** Defaults of the options every output has (`batch`, `concurrency`, …), where this one differs. */
-  readonly defaults?: { readonly linger?: string; readonly concurrency?: number; readonly timeout?: string };
+  /** Defaults of the options every output has (`batch`, `concurrency`, …), where this one differs; perhaps by its own options. */
+  readonly defaults?: CommonDefaults | ((options: z.output<O>) => CommonDefaults);
   create(options: z.output<O>, context: OutputContext): Output | Promise<Output>;
 }
 
@@ -62,6 +68,10 @@ export interface ObjectOutputDefinition<O extends z.ZodObject = z.ZodObject>
 }
 
 export type AnyOutputDefinition = OutputDefinition | ObjectOutputDefinition;
+
+export function defaultsOf({ defaults }: AnyOutputDefinition, options: Record<string, unknown>): CommonDefaults {
+  return (typeof defaults === "function" ? defaults(options) : defaults) ?? {};
+}
 
 export interface Registries {
   readonly inputs: readonly InputDefinition[];

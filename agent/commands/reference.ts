@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { baseOf, type Kind } from "../../config/entries.ts";
 import { outputOptions, serviceOptions } from "../api/config.ts";
 import { SIZE_RULE } from "../api/options.ts";
-import type { Guarantee, Registries } from "../api/plugin.ts";
+import { defaultsOf, type Guarantee, type Registries } from "../api/plugin.ts";
 import { DEFAULT_LINGER, DEFAULT_TIMEOUT } from "../pipeline/make-lane.ts";
 import { span } from "../telemetry/describe.ts";
 import { bytes } from "./context.ts";
@@ -126,10 +126,11 @@ function guarantee(definition: Registries["outputs"][number]): string {
 
 /** What the common options are for this output where the configuration says nothing. */
 function pace(definition: Registries["outputs"][number]): string {
-  const { limits, defaults } = definition;
-  const timeout = defaults?.timeout ?? DEFAULT_TIMEOUT;
+  const { limits } = definition;
+  const parsed = definition.options.safeParse(definition.example);
+  const defaults = defaultsOf(definition, parsed.data ?? {});
+  const timeout = defaults.timeout ?? DEFAULT_TIMEOUT;
   if ("assemble" in definition) {
-    const parsed = definition.options.safeParse(definition.example);
     const { bytes: size, ageMs } = definition.assemble(parsed.data ?? {});
     return (
       `Defaults: a write holds what came within ${span(ageMs)}, at most ${bytes(size)}, one write at a time; \`batch\` and \`concurrency\` have no ` +
@@ -139,7 +140,7 @@ function pace(definition: Registries["outputs"][number]): string {
   const size = Math.min(limits.bytes, outputOptions.parse({}).batch.bytes ?? limits.bytes);
   return (
     `Defaults: \`batch.records\` ${limits.records} and \`batch.bytes\` ${bytes(size)} (at most ${bytes(limits.bytes)}; a larger value is taken as that), ` +
-    `\`batch.linger\` ${defaults?.linger ?? DEFAULT_LINGER}, \`concurrency\` ${defaults?.concurrency ?? 1}, \`timeout\` ${timeout}.`
+    `\`batch.linger\` ${defaults.linger ?? DEFAULT_LINGER}, \`concurrency\` ${defaults.concurrency ?? 1}, \`timeout\` ${timeout}.`
   );
 }
 

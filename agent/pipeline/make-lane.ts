@@ -4,7 +4,7 @@ import type { Clock } from "../api/clock.ts";
 import { type ResolvedOutput, tagMatcher } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { parseDuration } from "../api/options.ts";
-import type { AnyOutputDefinition, ObjectOutputDefinition } from "../api/plugin.ts";
+import { type AnyOutputDefinition, defaultsOf, type ObjectOutputDefinition } from "../api/plugin.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, Queue } from "../queue/types.ts";
 import type { Lane, LaneParts } from "./lane.ts";
@@ -61,6 +61,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     });
   }
   const health = new LaneHealth(alias, env.clock, env.emit, common.retry);
+  const defaults = defaultsOf(definition, output.options);
   const parts: LaneParts = {
     alias,
     plugin: definition.name,
@@ -70,11 +71,11 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     ledger,
     clock: env.clock,
     emit: env.emit,
-    timeoutMs: common.timeout ?? parseDuration(definition.defaults?.timeout ?? DEFAULT_TIMEOUT)!,
+    timeoutMs: common.timeout ?? parseDuration(defaults.timeout ?? DEFAULT_TIMEOUT)!,
     maxAgeMs: common.queue.max_age,
     waitsMs: isObjects(definition)
       ? definition.assemble(output.options).ageMs
-      : (common.batch.linger ?? parseDuration(definition.defaults?.linger ?? DEFAULT_LINGER)!),
+      : (common.batch.linger ?? parseDuration(defaults.linger ?? DEFAULT_LINGER)!),
   };
   const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
   if (isObjects(definition)) {
@@ -88,7 +89,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     // The alias may have belonged to an output that writes objects: what that settled beyond the cursor is unknown here.
     if (ledger.ahead !== 0) ledger.forgetAhead();
     const made = await definition.create(output.options, context);
-    const { limits, defaults } = definition;
+    const { limits } = definition;
     const { batch } = common;
     lane = new StreamLane(parts, made, {
       limits: {
@@ -97,7 +98,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
         overhead: limits.overhead,
         linger: parts.waitsMs,
       },
-      concurrency: common.concurrency ?? defaults?.concurrency ?? 1,
+      concurrency: common.concurrency ?? defaults.concurrency ?? 1,
       attempts: common.retry.attempts,
     });
   }

@@ -1,5 +1,6 @@
 /** What must arrive, and how: the clauses of the contract that need no failing destination. */
 import assert from "node:assert/strict";
+import { defaultsOf } from "../../agent/api/plugin.ts";
 import { arrived, arrivedAtLeast, arrivedExactly, guarantee, isObjectOutput, type Scenario } from "./harness.ts";
 import { within } from "./lane.ts";
 import { batchOf, chain, entries, verifyChain } from "./records.ts";
@@ -145,7 +146,7 @@ export const content: readonly Scenario[] = [
   {
     name: "parallel writes do not mix",
     applies: (definition) =>
-      isObjectOutput(definition) || definition.defaults?.concurrency === 1 ? "writes one at a time" : undefined,
+      isObjectOutput(definition) || defaultsOf(definition, {}).concurrency === 1 ? "writes one at a time" : undefined,
     async run(subject) {
       const lane = await subject.open();
       const parts = Array.from({ length: 4 }, (_, i) => entries(300, i * 300, String(i).repeat(500)));
