@@ -3,7 +3,11 @@ import type { HttpReply } from "../shared/http.ts";
 import { statusReason } from "../shared/http.ts";
 import { retryAfterMs } from "../shared/retry-after.ts";
 
-export type Verdict =
+export type Verdict = Meaning & {
+  /** The collector may be another than the one that answered before, or may have restarted: it may not know its acknowledgements any more. */
+  readonly doubt?: boolean;
+};
+type Meaning =
   | { readonly is: "taken"; readonly ackId: number | undefined }
   /** An event is at fault: `event` counts from 0 where the collector named it. */
   | { readonly is: "invalid"; readonly reason: string; readonly event: number | undefined }
@@ -18,7 +22,12 @@ const INVALID = new Set([
   15, // Error in handling indexed fields
 ]);
 
-/** What an operator has to mend, with where. */
+const SHUTTING_DOWN = 23;
+const ACKS_FULL = 27;
+/** Taken. 24 and 25 say besides that the collector's queue, or its list of acknowledgements, is nearly full. */
+const TAKEN = new Set([0, 24, 25]);
+
+/** What an operator has to mend, with where. 21 and 22 are what 4 and 1 are called by the health endpoint. */
 const HINTS: Readonly<Record<number, string>> = {
   1: "switch the token on",
   2: "check `token`",
@@ -29,6 +38,9 @@ const HINTS: Readonly<Record<number, string>> = {
   11: "the token has indexer acknowledgement: set `acknowledge: true`",
   14: "the token has no indexer acknowledgement: switch it on, or set `acknowledge: false`",
   16: "check `token`",
+  21: "check `token`",
+  22: "switch the token on",
+  28: "the load balancer in front of the collectors needs sticky sessions",
 };
 
 interface Answer {
@@ -43,17 +55,21 @@ export function verdictOf({ status, text, headers }: HttpReply, now: number): Ve
   const answer = parse(text);
   const code = typeof answer?.code === "number" ? answer.code : undefined;
   if (status === 200) {
-    if (code === 0) return { is: "taken", ackId: typeof answer!.ackId === "number" ? answer!.ackId : undefined };
-    return { is: "unknown", reason: `the answer does not come from a collector: ${statusReason(status, text)}` };
+    if (code !== undefined && TAKEN.has(code)) {
+      return { is: "taken", ackId: Number.isSafeInteger(answer!.ackId) ? (answer!.ackId as number) : undefined };
+    }
+    const reason = `the answer does not come from a collector: ${statusReason(status, text)}`;
+    return { is: "unknown", reason, doubt: true };
   }
   const hint = code === undefined ? undefined : HINTS[code];
   const reason = said(status, text, answer, hint ?? (status === 401 || status === 403 ? HINTS[4] : undefined));
   if (status === 429 || status === 503) {
     const header = headers["retry-after"];
-    return { is: "busy", reason, pauseMs: retryAfterMs(typeof header === "string" ? header : undefined, now) };
+    const pauseMs = retryAfterMs(typeof header === "string" ? header : undefined, now);
+    return { is: "busy", reason, pauseMs, doubt: code === undefined || code === SHUTTING_DOWN || code === ACKS_FULL };
   }
   if (status === 413) return { is: "refused", reason: `${reason}: larger than the collector allows` };
-  if (status === 408 || status >= 500 || status < 300) return { is: "unknown", reason };
+  if (status === 408 || status >= 500 || status < 300) return { is: "unknown", reason, doubt: true };
   if (status === 400 && code !== undefined && INVALID.has(code)) {
     const event = answer!["invalid-event-number"];
     return { is: "invalid", reason, event: Number.isSafeInteger(event) ? (event as number) : undefined };
@@ -63,10 +79,12 @@ export function verdictOf({ status, text, headers }: HttpReply, now: number): Ve
   return { is: "blocked", reason };
 }
 
-/** Which of the ids are acknowledged; undefined where the answer is none. */
-export function acknowledged(text: string): number[] | undefined {
-  const acks = (parse(text) as { acks?: unknown } | undefined)?.acks;
-  if (typeof acks !== "object" || acks === null) return undefined;
+/** Which of the ids are acknowledged; throws where the answer does not say. */
+export function acknowledged(reply: HttpReply): number[] {
+  const acks = (parse(reply.text) as { acks?: unknown } | undefined)?.acks;
+  if (reply.status !== 200 || typeof acks !== "object" || acks === null) {
+    throw new Error(`asked for acknowledgements it answers ${reasonOf(reply)}`);
+  }
   return Object.entries(acks)
     .filter(([, done]) => done === true)
     .map(([id]) => Number(id));

@@ -7,9 +7,12 @@ import type { ByteWriter } from "../shared/writer.ts";
 import type { SplunkOptions } from "./options.ts";
 
 const NEWLINE = 0x0a;
+const QUOTE = 0x22;
 /** The chain's hash, by both of its names. Splunk hides fields whose names begin with an underscore. */
 export const HASH_FIELDS = ["_integrity_hash", "chain_hash"] as const;
 const HASH_NAME = "integrity_hash";
+/** Fields of every event, which no field of the entry can be named like. */
+export const OWN_FIELDS: readonly string[] = ["tag", "record_id", HASH_NAME, "time_from"];
 
 interface Column {
   readonly column: number;
@@ -49,7 +52,7 @@ export class EventBody {
     this.#view = new View(fields);
     this.#hashes = HASH_FIELDS.map((name) => fields.column(name)).filter((column) => column >= 0);
     this.#columns = options.indexed_fields
-      .filter((name) => !isHash(name))
+      .filter((name) => !OWN_FIELDS.includes(name))
       .map((name) => ({ column: fields.column(name), key: Buffer.from(`${JSON.stringify(name)}:`) }))
       .filter(({ column }) => column >= 0);
   }
@@ -70,9 +73,10 @@ export class EventBody {
     if (batch.source !== this.#source || batch.tag !== this.#tag) this.#open(batch);
     const spans = this.#fields.spans(batch);
     writer.ascii('{"time":');
-    this.#time(batch, index, writer);
+    const own = this.#time(batch, index, writer);
     writer.bytes(this.#head);
     writer.ascii(`${batch.offsets[index]}${batch.kind === "" ? "" : `-${batch.kind}`}"`);
+    if (!own) writer.ascii(',"time_from":"agent"');
     if ((spans.flags(index) & SpanFlag.notObject) === 0) this.#indexed(batch, spans, index, writer);
     writer.ascii('},"event":');
     if (this.#options.format === "original" && isText(batch, spans, index)) {
@@ -96,8 +100,11 @@ export class EventBody {
     this.#head = Buffer.from(`,${JSON.stringify(members).slice(1, -1)},"fields":{${fields}`);
   }
 
-  /** Seconds since the epoch with as many digits as there are: the entry's time, or when it was read. */
-  #time(batch: RecordBatch, index: number, writer: ByteWriter): void {
+  /**
+   * Seconds since the epoch with as many digits as there are: the entry's time, or when it was read. Answers whether it is the entry's.
+   * Splunk takes no time before 1970.
+   */
+  #time(batch: RecordBatch, index: number, writer: ByteWriter): boolean {
     const time = this.#view.time(batch, index);
     const own = time.kind === TimeKind.exact && time.ms >= 0;
     const ms = own ? time.ms : batch.readTime;
@@ -106,13 +113,14 @@ export class EventBody {
     const fraction = String(ms - seconds * 1_000).padStart(3, "0");
     const below = nanos === 0 ? "" : String(nanos).padStart(6, "0");
     writer.ascii(`${seconds}.${fraction}${below.endsWith("000") ? below.slice(0, 3) : below}`);
+    return own;
   }
 
   #indexed(batch: RecordBatch, spans: Spans, index: number, writer: ByteWriter): void {
     for (const column of this.#hashes) {
       if (!isScalar(batch.buffer, spans.start(index, column))) continue;
       writer.ascii(`,"${HASH_NAME}":`);
-      writer.bytes(batch.buffer, spans.start(index, column), spans.end(index, column));
+      this.#value(batch.buffer, spans.start(index, column), spans.end(index, column), writer);
       break;
     }
     for (const { column, key } of this.#columns) {
@@ -120,19 +128,26 @@ export class EventBody {
       if (!isScalar(batch.buffer, start)) continue;
       writer.byte(0x2c);
       writer.bytes(key);
-      writer.bytes(batch.buffer, start, spans.end(index, column));
+      this.#value(batch.buffer, start, spans.end(index, column), writer);
     }
+  }
+
+  /** Always a string: Splunk documents no other value, and drops whole numbers without a word. */
+  #value(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
+    const bare = buffer[start] !== QUOTE;
+    if (bare) writer.byte(QUOTE);
+    writer.bytes(buffer, start, end);
+    if (bare) writer.byte(QUOTE);
   }
 }
 
-const isHash = (name: string) => name === HASH_NAME || name === "tag" || name === "record_id";
-
-/** A string, a finite number, true or false: what `fields` may hold. */
+/** A string that is not empty, a finite number, true or false: what can be an indexed field. */
 function isScalar(buffer: Buffer, start: number): boolean {
   if (start === 0) return false;
   const first = buffer[start]!;
   if (first === 0x2d) return buffer[start + 1]! <= 0x39;
-  return first === 0x22 || (first >= 0x30 && first <= 0x39) || first === 0x74 || first === 0x66;
+  if (first === QUOTE) return buffer[start + 1] !== QUOTE;
+  return (first >= 0x30 && first <= 0x39) || first === 0x74 || first === 0x66;
 }
 
 /** Its original bytes are no JSON, so they travel as a string. A cut line is wrapped by the encoder. */

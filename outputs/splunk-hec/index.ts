@@ -25,7 +25,9 @@ An event that the collector refuses as invalid becomes a dead letter, the others
 without acknowledgement leave the output waiting, and it says so.
 `.trim(),
   limits: { records: 5_000, bytes: 800_000, overhead: 400 },
-  defaults: { concurrency: 4, timeout: "90s" },
+  // An acknowledgement takes seconds, so that many requests must be waiting for theirs to keep a collector busy.
+  defaults: ({ acknowledge, ack_timeout }) =>
+    acknowledge ? { concurrency: 16, timeout: `${ack_timeout / 1000 + 30}s` } : { concurrency: 4 },
   guarantee: () => "at-least-once",
   fields: ({ indexed_fields }) => [...viewFields.time, ...HASH_FIELDS, ...indexed_fields],
   check: checkOptions,

@@ -3,6 +3,9 @@ import { duration, oneOrMore, secret, tlsOptions, url } from "../../agent/api/op
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { endpointProblems } from "../shared/http.ts";
 import { tlsProblems } from "../shared/tls.ts";
+import { OWN_FIELDS } from "./body.ts";
+
+const DEFAULT_FIELDS = ["host", "source", "sourcetype", "index", "time"];
 
 const metadata = (doc: string) => z.string().min(1).max(1_024).optional().meta({ doc });
 
@@ -27,7 +30,7 @@ export const splunkOptions = z.strictObject({
     .max(50)
     .default([])
     .meta({
-      doc: "Top-level fields to be indexed as well (strings, numbers, true and false), so that `tstats` finds them; only with `mode: event`.",
+      doc: "Top-level fields to be indexed as well (texts, numbers, true and false; Splunk keeps all as texts), so that `tstats` finds them; only with `mode: event`.",
       example: ["event", "actor"],
     }),
   acknowledge: z.boolean().default(false).meta({
@@ -47,7 +50,19 @@ export function checkOptions(options: SplunkOptions): { errors: OptionProblem[];
   if (options.mode === "raw" && options.indexed_fields.length > 0) {
     warnings.push({ path: ["indexed_fields"], message: "has no effect with `mode: raw`" });
   }
+  for (const [i, name] of options.indexed_fields.entries()) {
+    const message = fieldProblem(name);
+    if (message !== undefined) warnings.push({ path: ["indexed_fields", i], message });
+  }
   return { errors, warnings };
+}
+
+function fieldProblem(name: string): string | undefined {
+  if (OWN_FIELDS.includes(name))
+    return `${name} is a field of every event already, which the entry's own does not replace`;
+  if (DEFAULT_FIELDS.includes(name)) return `${name} is a default field of Splunk's: the event would have it twice`;
+  if (name.startsWith("_")) return "Splunk hides fields whose names begin with an underscore";
+  return undefined;
 }
 
 /** The collector's root: people copy addresses with the path of one endpoint. */

@@ -1,11 +1,11 @@
 import { afterEach, expect, test } from "vitest";
-import type { AgentEvent } from "../../agent/api/events.ts";
-import type { Output, WriteResult } from "../../agent/api/output.ts";
-import { Scanner } from "../../agent/json/scanner.ts";
-import { batchOf } from "../../test/contract/records.ts";
+import { Secret } from "../../agent/api/options.ts";
+import type { Output } from "../../agent/api/output.ts";
 import { FakeSplunk, type FakeSplunkOptions } from "../../test/fakes/splunk.ts";
-import definition from "./index.ts";
+import { splunkOutput, writeLines as write } from "../../test/fakes/splunk-output.ts";
+import { checkOptions, splunkOptions } from "./options.ts";
 
+const BUSY = "HTTP 503: Server is busy, code 9";
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -18,21 +18,10 @@ async function start(options: Partial<FakeSplunkOptions> = {}): Promise<FakeSplu
 }
 
 async function output(options: Record<string, unknown>): Promise<Output> {
-  const parsed = definition.options.parse({ token: "t", ...options });
-  const made = await definition.create(parsed, {
-    alias: "splunk",
-    node: "host-1",
-    version: "0",
-    clock: { now: () => Date.UTC(2026, 1, 1), monotonic: () => performance.now() },
-    fields: new Scanner([...(definition.fields?.(parsed) ?? []), "metadata"]),
-    emit: (_: AgentEvent) => undefined,
-  });
+  const made = await splunkOutput(options);
   closing.push(() => made.close());
   return made;
 }
-
-const write = (out: Output, lines: string[], signal = new AbortController().signal): Promise<WriteResult> =>
-  out.write([batchOf(lines)], { id: "plan", repeat: false }, signal);
 
 test("the envelope has the entry's time to its last digit, its origin and the chain's hash as an indexed field", async () => {
   const fake = await start();
@@ -52,22 +41,55 @@ test("the envelope has the entry's time to its last digit, its origin and the ch
       source: "test",
       sourcetype: "_json",
       index: "audit",
-      fields: { tag: "audit.test", integrity_hash: "ab12", event: "a.b", n: 1, ok: true },
+      fields: { tag: "audit.test", integrity_hash: "ab12", event: "a.b", n: "1", ok: "true" },
       text: lines[0],
     },
     { time: "1769936417.000", fields: { integrity_hash: "cd34", event: 'x"y' }, text: lines[1] },
-    { time: "1769904000.000", text: expect.stringContaining('"message":"no JSON"') },
+    { time: "1769904000.000", fields: { time_from: "agent" }, text: expect.stringContaining('"message":"no JSON"') },
   ]);
-  expect(fake.events[0]!.fields).not.toHaveProperty("o");
+  for (const absent of ["o", "time_from", "absent"]) expect(fake.events[0]!.fields).not.toHaveProperty(absent);
   const ids = fake.events.map(({ fields }) => fields!.record_id);
   expect(new Set(ids).size).toBe(3);
   expect(ids[0]).toMatch(/^A{22}-\d+$/);
 });
 
+test.each([
+  ['"2026-02-01T09:00:17.123456789Z"', "1769936417.123456789", undefined],
+  ['"2026-02-01T09:00:17.1-11:30"', "1769977817.100", undefined],
+  ['"1970-01-01T00:00:00Z"', "0.000", undefined],
+  ['"9999-12-31T23:59:59.999Z"', "253402300799.999", undefined],
+  ['"1969-12-31T23:59:59.999Z"', "1769904000.000", "agent"],
+  ['"2026-02-01T09:00:17"', "1769904000.000", "agent"],
+  ['"soon"', "1769904000.000", "agent"],
+  ["null", "1769904000.000", "agent"],
+  ["1769936417.25", "1769936417.250", undefined],
+  ["-5", "1769904000.000", "agent"],
+])("the time of %s is %s", async (timestamp, time, from) => {
+  const fake = await start();
+  await write(await output({ url: fake.url }), [`{"timestamp":${timestamp}}`]);
+  expect([fake.events[0]!.time, fake.events[0]!.fields!.time_from]).toEqual([time, from]);
+});
+
+test("indexed fields are texts, and none is empty or stands for one of the event's own", async () => {
+  const fake = await start();
+  const indexed_fields = ["n", "f", "e", "b", "s", "l", "z", "tag", "record_id"];
+  const line = '{"n":-12,"f":1.0,"e":1e400,"b":false,"s":"","l":["x"],"z":null,"tag":"own","record_id":"own"}';
+  await write(await output({ url: fake.url, indexed_fields }), [line]);
+  expect(fake.events[0]!.fields).toEqual({
+    ...{ tag: "audit.test", record_id: expect.stringMatching(/^A{22}-\d+$/), time_from: "agent" },
+    ...{ n: "-12", f: "1.0", e: "1e400", b: "false" },
+  });
+  const warned = checkOptions(
+    splunkOptions.parse({ url: "http://h", token: "t", indexed_fields: ["tag", "host", "_x", "actor"] }),
+  );
+  expect(warned.warnings.map(({ path }) => path[1])).toEqual([0, 1, 2]);
+});
+
 test("raw lines name their origin in the address; originals of what is no JSON travel as strings in envelopes", async () => {
   const fake = await start();
-  await write(await output({ url: fake.url, mode: "raw", host: "h", source: "s" }), ['{"a":1}']);
-  expect(fake.events).toEqual([{ host: "h", source: "s", sourcetype: "_json", index: null, text: '{"a":1}' }]);
+  await write(await output({ url: fake.url, mode: "raw", host: "a b+c&d", source: "s" }), ['{"a":1}']);
+  expect(fake.requests.at(-1)!.url).toContain("host=a%20b%2Bc%26d&");
+  expect(fake.events).toEqual([{ host: "a b+c&d", source: "s", sourcetype: "_json", index: null, text: '{"a":1}' }]);
   await write(await output({ url: fake.url, format: "original" }), ['say "hi"', '{"a": 1}']);
   expect(fake.events.slice(1).map(({ text }) => text)).toEqual(['"say \\"hi\\""', '{"a": 1}']);
 });
@@ -109,28 +131,32 @@ test("probe finds a wrong token, which the health endpoint does not know", async
   expect(fake.events).toEqual([]);
 });
 
-test("delivered means acknowledged: without an acknowledgement it is sent again", async () => {
-  const fake = await start({ acknowledgement: true, ackAfter: 3 });
-  const out = await output({ url: fake.url, acknowledge: true, ack_interval: "10ms", ack_timeout: "300ms" });
-  expect(await write(out, ['{"n":1}'])).toEqual({});
-  expect(fake.requests.filter(({ path }) => path.endsWith("/ack")).length).toBeGreaterThanOrEqual(3);
-  fake.fail("no_acks");
-  await expect(write(out, ['{"n":2}'])).rejects.toThrow("not acknowledged within 300 ms");
-  fake.heal();
-  const both = await Promise.all([write(out, ['{"n":2}']), write(out, ['{"n":3}'])]);
-  expect(both).toEqual([{}, {}]);
-});
-
 test("of several collectors the one that is down is left out", async () => {
   const [first, second] = [await start(), await start()];
   const out = await output({ url: [first.url, second.url] });
   for (let i = 0; i < 4; i++) await write(out, [`{"n":${i}}`]);
   expect([first.events.length, second.events.length]).toEqual([2, 2]);
   await first.stop();
-  // A connection that was kept alive tells only in use that nobody is there any more: that one write is repeated.
-  await write(out, ['{"n":4}']).catch(() => write(out, ['{"n":4}']));
-  for (let i = 5; i < 8; i++) await write(out, [`{"n":${i}}`]);
+  for (let i = 4; i < 8; i++) expect(await write(out, [`{"n":${i}}`])).toEqual({});
   expect(second.events).toHaveLength(6);
+});
+
+test("a collector that is busy is left alone while another is not", async () => {
+  const [first, second] = [await start(), await start()];
+  first.fail("unavailable");
+  const out = await output({ url: [first.url, second.url] });
+  expect(await write(out, ["{}"])).toMatchObject({ failed: new Map([[0, { action: "retry", reason: BUSY }]]) });
+  for (let i = 0; i < 4; i++) expect(await write(out, ["{}"])).toEqual({});
+  expect([first.requests.length, second.requests.length]).toEqual([1, 4]);
+});
+
+test("with all of them down it says so, and goes on when one is back", async () => {
+  const [first, second] = [await start(), await start()];
+  const out = await output({ url: [first.url, second.url] });
+  await Promise.all([first.stop(), second.stop()]);
+  await expect(write(out, ["{}"])).rejects.toThrow("ECONNREFUSED");
+  await second.restart();
+  expect(await write(out, ["{}"])).toEqual({});
 });
 
 test("a server that answers with the very token makes nobody say it", async () => {
@@ -138,6 +164,30 @@ test("a server that answers with the very token makes nobody say it", async () =
   fake.script({ status: 401, text: "scheme or token does not match: Splunk 5cr3t-t0ken" });
   const result = await write(await output({ url: fake.url, token: "5cr3t-t0ken" }), ["{}"]);
   expect(result).toEqual({ blocked: "HTTP 401: scheme or token does not match: Splunk [secret] (check `token`)" });
+});
+
+test("a redirect is not followed: the token goes nowhere else", async () => {
+  const [fake, other] = [await start(), await start()];
+  fake.script({ status: 307, headers: { location: `${other.url}/services/collector/event` } });
+  expect(await write(await output({ url: fake.url }), ["{}"])).toEqual({ blocked: "HTTP 307" });
+  expect(other.requests).toEqual([]);
+});
+
+test("the token is read at every request, so a renewed one counts at once", async () => {
+  const fake = await start({ token: "new" });
+  let token = "old";
+  const out = await output({ url: fake.url, token: new Secret(() => token) });
+  expect(await write(out, ["{}"])).toEqual({ blocked: expect.stringContaining("Invalid token") });
+  token = "new";
+  expect(await write(out, ["{}"])).toEqual({});
+  expect(fake.requests[0]!.headers["user-agent"]).toBe("audit-agent/1.2.3");
+});
+
+test("a token that no header may hold is not said", async () => {
+  const fake = await start();
+  const error = await write(await output({ url: fake.url, token: "s3cr3t\r\nx: y" }), ["{}"]).catch(String);
+  expect(error).toContain("invalid authorization header: its value holds what no header may");
+  expect(error).not.toContain("s3cr3t");
 });
 
 test("a page of a proxy is not believed", async () => {

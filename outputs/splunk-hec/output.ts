@@ -6,7 +6,7 @@ import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
 import { HttpClient, type HttpReply } from "../shared/http.ts";
 import { ByteWriter } from "../shared/writer.ts";
-import { Acknowledgements } from "./acks.ts";
+import { Acknowledgements, type Way } from "./acks.ts";
 import { acknowledged, reasonOf, type Verdict, verdictOf } from "./answer.ts";
 import { EventBody } from "./body.ts";
 import { rootOf, type SplunkOptions } from "./options.ts";
@@ -15,6 +15,9 @@ const compress = promisify(gzip);
 const BODY_HINT = 256 * 1024;
 /** So many invalid events are found by their number in one write; with more of them the lane's halving is quicker. */
 const MAX_INVALID = 16;
+
+/** More than any browser keeps for one name. */
+const MAX_COOKIE = 8 * 1024;
 
 /** A record of the write, by its index through all batches. */
 interface Row {
@@ -36,8 +39,11 @@ export class SplunkOutput implements Output {
   readonly #client: HttpClient;
   readonly #body: EventBody;
   readonly #acks: Acknowledgements | undefined;
-  /** Acknowledgements are kept per channel; a new one each start, as nobody waits for the old ones any more. */
-  readonly #channel = randomUUID();
+  /**
+   * Acknowledgements are kept per channel; a new one each start, as nobody waits for the old ones any more, and whenever the collector may
+   * have forgotten some: one that restarted gives the same ids again. `used`: ids were given for it.
+   */
+  #channel = { id: randomUUID(), used: false };
 
   constructor(options: SplunkOptions, context: OutputContext) {
     this.#options = options;
@@ -54,7 +60,8 @@ export class SplunkOutput implements Output {
       ? new Acknowledgements({
           intervalMs: options.ack_interval,
           timeoutMs: options.ack_timeout,
-          ask: (endpoint, ids, signal) => this.#ask(endpoint, ids, signal),
+          ask: (way, ids, signal) => this.#ask(way, ids, signal),
+          onDoubt: (channel) => this.#doubt(channel),
         })
       : undefined;
   }
@@ -81,15 +88,21 @@ export class SplunkOutput implements Output {
     return failed.size > 0 ? { failed } : {};
   }
 
-  /** The health endpoint knows nothing of tokens; a request without an event does, and is refused for having none. */
+  /** Not every collector's health endpoint looks at tokens; a request without an event does, and is refused for having none. */
   async probe(signal: AbortSignal): Promise<void> {
+    const ack = this.#options.acknowledge ? "?ack=true" : "";
     for (const url of this.#options.url.map(rootOf)) {
       const health = await this.#client.request(
-        { method: "GET", path: "/services/collector/health", headers: this.#headers(), endpoint: url },
+        {
+          method: "GET",
+          path: `/services/collector/health${ack}`,
+          headers: this.#headers(this.#channel.id),
+          endpoint: url,
+        },
         signal,
       );
       if (health.status !== 200) throw new Error(`${url}: ${reasonOf(health)}`);
-      const empty = await this.#post(Buffer.alloc(0), "", signal, url);
+      const empty = await this.#post(Buffer.alloc(0), "", this.#channel.id, signal, url);
       if (empty.status === 401 || empty.status === 403) throw new Error(`${url}: ${reasonOf(empty)}`);
     }
   }
@@ -125,8 +138,15 @@ export class SplunkOutput implements Output {
     const writer = new ByteWriter(BODY_HINT);
     for (const { batch, index } of group) this.#body.write(batch, index, writer);
     this.#body.done();
-    const reply = await this.#post(writer.take(), this.#query(group[0]!.batch), signal);
+    const channel = this.#channel;
+    const heardBefore = this.#acks?.heard ?? 0;
+    const query = this.#query(group[0]!.batch, channel.id);
+    const reply = await this.#post(writer.take(), query, channel.id, signal).catch((error: Error) => {
+      this.#doubt(channel.id);
+      throw error;
+    });
     const verdict = verdictOf(reply, this.#context.clock.now());
+    if (verdict.doubt) this.#doubt(channel.id);
     if (verdict.is !== "taken" || this.#acks === undefined) return verdict;
     if (verdict.ackId === undefined) {
       return {
@@ -134,57 +154,71 @@ export class SplunkOutput implements Output {
         reason: "the token has no indexer acknowledgement: switch it on, or set `acknowledge: false`",
       };
     }
-    await this.#acks.wait(reply.endpoint, verdict.ackId, signal);
+    channel.used = true;
+    const way = { endpoint: reply.endpoint, channel: channel.id, cookie: cookieOf(reply) };
+    await this.#acks.wait(way, verdict.ackId, heardBefore, signal);
     return verdict;
   }
 
-  async #post(body: Buffer, query: string, signal: AbortSignal, endpoint?: string): Promise<HttpReply> {
+  #doubt(channel: string): void {
+    if (this.#channel.id === channel && this.#channel.used) this.#channel = { id: randomUUID(), used: false };
+  }
+
+  async #post(
+    body: Buffer,
+    query: string,
+    channel: string,
+    signal: AbortSignal,
+    endpoint?: string,
+  ): Promise<HttpReply> {
     const zipped = this.#options.compression === "gzip" && body.length > 0;
     const packed = zipped ? await compress(body, { level: constants.Z_BEST_SPEED }) : body;
     const path = this.#options.mode === "raw" ? `/services/collector/raw${query}` : "/services/collector/event";
     const type = this.#options.mode === "raw" ? "text/plain; charset=utf-8" : "application/json";
-    const headers = { ...this.#headers(), "content-type": type, ...(zipped && { "content-encoding": "gzip" }) };
+    const headers = { ...this.#headers(channel), "content-type": type, ...(zipped && { "content-encoding": "gzip" }) };
     return await this.#client.request(
       { method: "POST", path, headers, body: packed, ...(endpoint && { endpoint }) },
       signal,
     );
   }
 
-  async #ask(endpoint: string, ids: readonly number[], signal: AbortSignal): Promise<number[]> {
-    const reply = await this.#client.request(
-      {
-        method: "POST",
-        path: `/services/collector/ack?channel=${this.#channel}`,
-        headers: { ...this.#headers(), "content-type": "application/json" },
-        body: JSON.stringify({ acks: ids }),
-        endpoint,
-      },
-      signal,
-    );
-    return (reply.status === 200 && acknowledged(reply.text)) || [];
+  async #ask({ endpoint, channel, cookie }: Way, ids: readonly number[], signal: AbortSignal): Promise<number[]> {
+    const headers = { ...this.#headers(channel), "content-type": "application/json", ...(cookie && { cookie }) };
+    const path = `/services/collector/ack?channel=${channel}`;
+    const body = JSON.stringify({ acks: ids });
+    return acknowledged(await this.#client.request({ method: "POST", path, headers, body, endpoint }, signal));
   }
 
   /** The token is revealed at every request: a secret from a file may have been renewed. */
-  #headers(): Record<string, string> {
+  #headers(channel: string): Record<string, string> {
     return {
       authorization: `Splunk ${this.#options.token.reveal().trim()}`,
-      "x-splunk-request-channel": this.#channel,
+      "user-agent": `audit-agent/${this.#context.version}`,
+      "x-splunk-request-channel": channel,
     };
   }
 
   /** Raw lines have no envelope: what belongs there goes into the address. */
-  #query({ source }: RecordBatch): string {
+  #query({ source }: RecordBatch, channel: string): string {
     if (this.#options.mode === "event") return "";
     const { host, index, sourcetype } = this.#options;
     const query = new URLSearchParams({
-      channel: this.#channel,
+      channel,
       host: host ?? this.#context.node,
       source: this.#options.source ?? source.path ?? source.input,
       sourcetype,
       ...(index !== undefined && { index }),
     });
-    return `?${query}`;
+    // A plus is a space only in forms.
+    return `?${String(query).replaceAll("+", "%20")}`;
   }
+}
+
+/** What the load balancer set, if there is one: sent back with the questions only, so that entries go on being spread. */
+function cookieOf({ headers }: HttpReply): string | undefined {
+  const pairs = [headers["set-cookie"] ?? []].flat().map((cookie) => cookie.split(";", 1)[0]!.trim());
+  const cookie = pairs.join("; ");
+  return cookie === "" || cookie.length > MAX_COOKIE ? undefined : cookie;
 }
 
 function rows(batches: readonly RecordBatch[]): Row[] {

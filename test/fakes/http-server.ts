@@ -7,6 +7,8 @@ import { gunzipSync } from "node:zlib";
 
 export interface ReceivedRequest {
   readonly method: string;
+  /** Path and query as they came. */
+  readonly url: string;
   /** Decoded. */
   readonly path: string;
   readonly query: URLSearchParams;
@@ -131,7 +133,7 @@ export abstract class FakeHttpServer<Mode extends string = never> {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const sent = Buffer.concat(chunks);
     const body = headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent;
-    const received = { method, path, query, headers, body, sent: sent.length };
+    const received = { method, url: request.url ?? "", path, query, headers, body, sent: sent.length };
     this.requests.push(received);
     if (this.mode === "hang") return;
     if (this.delayMs > 0) await delay(this.delayMs);

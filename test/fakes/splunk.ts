@@ -2,7 +2,7 @@
  * Splunk's HTTP Event Collector as its documents describe it: the answer codes, channels, indexer acknowledgement with ids from 0, and events
  * one after the other without separators.
  * https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector
- * https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/http-event-collector-indexer-acknowledgment
+ * https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/about-http-event-collector-indexer-acknowledgment
  */
 import type { ServerOptions } from "node:https";
 import { type FakeAnswer, FakeHttpServer, type ReceivedRequest } from "./http-server.ts";
@@ -27,6 +27,10 @@ export interface FakeSplunkOptions {
   /** What the first event of a request is called in `invalid-event-number`. */
   readonly firstNumber?: number;
   readonly indexes?: readonly string[];
+  /** So many collectors behind a load balancer that goes round, and sends who brings its cookie back to where that came from; 1 unless told. */
+  readonly collectors?: number;
+  /** Without it the load balancer sets no cookie. */
+  readonly sticky?: boolean;
   readonly tls?: ServerOptions;
 }
 
@@ -47,7 +51,15 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
   token: string;
   /** In the order of their arrival. */
   readonly events: SplunkEvent[] = [];
+  /** By collector and channel. */
   readonly #acks = new Map<string, { next: number; asked: Map<number, number> }>();
+  #turn = 0;
+  /** Ids that are not acknowledged as long as they are in here. */
+  readonly hold = new Set<number>();
+  /** Answers of the next questions for acknowledgements, whatever they ask. */
+  readonly ackAnswers: FakeAnswer[] = [];
+  /** Questions for acknowledgements are never answered. */
+  hangAcks = false;
 
   private constructor(options: FakeSplunkOptions) {
     super(options.tls);
@@ -63,7 +75,32 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     return method === "POST" && !path.endsWith("/ack");
   }
 
-  protected override answer({ path, query, headers, body }: ReceivedRequest): FakeAnswer {
+  /** As a restart does: ids begin anew, and nobody knows what became of the old ones. */
+  forgetAcks(): void {
+    this.#acks.clear();
+  }
+
+  override restart(): Promise<void> {
+    this.forgetAcks();
+    return super.restart();
+  }
+
+  protected override answer(request: ReceivedRequest): FakeAnswer | Promise<FakeAnswer> {
+    if (request.path.endsWith("/ack")) {
+      if (this.hangAcks) return new Promise<never>(() => {});
+      const scripted = this.ackAnswers.shift();
+      if (scripted) return scripted;
+    }
+    const { collectors = 1, sticky } = this.#options;
+    const brought = /^COLLECTOR=(\d+)$/.exec(request.headers.cookie ?? "")?.[1];
+    const collector = brought === undefined ? this.#turn++ % collectors : Number(brought);
+    const answer = this.#collect(collector, request);
+    if (!sticky) return answer;
+    const headers = { ...answer.headers, "set-cookie": `COLLECTOR=${collector}; Path=/; HttpOnly` };
+    return { ...answer, headers };
+  }
+
+  #collect(collector: number, { path, query, headers, body }: ReceivedRequest): FakeAnswer {
     if (path === "/services/collector/health") {
       return this.mode === "unavailable"
         ? code(503, 18, "HEC is unhealthy, queues are full")
@@ -78,7 +115,7 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     if (channel !== undefined && !/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(String(channel))) {
       return code(400, 11, "Invalid data channel");
     }
-    if (path === "/services/collector/ack") return this.#answerAcks(String(channel), body);
+    if (path === "/services/collector/ack") return this.#answerAcks(`${collector} ${channel}`, body);
     if (this.mode === "unavailable") return code(503, 9, "Server is busy");
     if (this.mode === "throttled") return { ...code(503, 9, "Server is busy"), headers: { "retry-after": "3" } };
     if (body.length === 0) return code(400, 5, "No data");
@@ -89,7 +126,7 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     for (const [at, event] of events.entries()) {
       if (event === undefined) return code(400, 6, "Invalid data format", number(at));
       if (event.text === '""') return code(400, 13, "Event field cannot be blank", number(at));
-      if (Object.values(event.fields ?? {}).some((value) => typeof value === "object")) {
+      if (Object.values(event.fields ?? {}).some((value) => typeof value !== "string")) {
         return code(400, 15, "Error in handling indexed fields", number(at));
       }
       if (indexes && event.index !== undefined && !indexes.includes(event.index)) {
@@ -101,7 +138,7 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
       }
     }
     this.events.push(...(events as SplunkEvent[]));
-    return code(200, 0, "Success", acknowledgement ? { ackId: this.#ackId(String(channel)) } : {});
+    return code(200, 0, "Success", acknowledgement ? { ackId: this.#ackId(`${collector} ${channel}`) } : {});
   }
 
   #ackId(channel: string): number {
@@ -118,7 +155,7 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     const answers = acks.map((id) => {
       const times = (asked?.get(id) ?? Number.NaN) + 1;
       asked?.set(id, times);
-      const done = this.mode !== "no_acks" && times >= (this.#options.ackAfter ?? 1);
+      const done = this.mode !== "no_acks" && !this.hold.has(id) && times >= (this.#options.ackAfter ?? 1);
       // It is said once.
       if (done) asked?.delete(id);
       return [id, done] as const;
