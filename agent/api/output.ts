@@ -5,8 +5,10 @@ export interface Failure {
   /**
    * retry: later, by itself. reject: never; the record's own fault, it becomes a dead letter.
    * block: the operator's to mend (a wrong token, a read-only index); the record waits and the lane says why.
+   * later: not sent yet, as the output keeps a rate of its own; no attempt at the record, and no failure. Only beside records that are
+   * settled, or with `pauseMs`.
    */
-  readonly action: "retry" | "reject" | "block";
+  readonly action: "retry" | "reject" | "block" | "later";
   /** As a person would want to read it; never a secret, never the record's content beyond what the destination quoted. */
   readonly reason: string;
   /**

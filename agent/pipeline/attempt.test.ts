@@ -110,6 +110,21 @@ describe("attempt", () => {
     expect(outcome).toMatchObject({ stored: 3, repeated: 2, pauseMs: 70 });
   });
 
+  it("knows what was not sent yet from what failed, unless nothing was done at all", async () => {
+    const later = (sent: string[], from: number) =>
+      new Map(sent.slice(from).map((_, i) => [i + from, { action: "later", reason: "rate" }] as const));
+    const some = await tryOnce(records(4), (sent) => ({ failed: later(sent, 1) }));
+    expect(some.outcome).toMatchObject({ again: [1, 2, 3], stored: 1, trouble: undefined });
+    const paused = await tryOnce(records(4), (sent) => ({ failed: later(sent, 0), pauseMs: 5 }));
+    expect(paused.outcome).toMatchObject({ stored: 0, trouble: undefined, pauseMs: 5 });
+    const idle = await tryOnce(records(4), (sent) => ({ failed: later(sent, 0) }));
+    expect(idle.outcome.trouble).toEqual({ state: "degraded", reason: "rate" });
+    const both = await tryOnce(records(4), (sent) => ({
+      failed: later(sent, 2).set(1, { action: "retry", reason: "busy" } as never),
+    }));
+    expect(both.outcome.trouble).toEqual({ state: "degraded", reason: "busy" });
+  });
+
   it("ignores answers about records that were not sent", async () => {
     const { outcome } = await tryOnce(records(2), () => ({
       failed: new Map([[7, { action: "reject", reason: "?" }]]),

@@ -12,7 +12,7 @@ export interface Outcome {
   /** How many are stored now, and of those how many had been before. */
   readonly stored: number;
   readonly repeated: number;
-  /** Why there is something to write again; undefined where there is nothing. */
+  /** Why there is something to write again; undefined where there is nothing, or nothing but what was not sent yet. */
   readonly trouble: { readonly state: "degraded" | "blocked"; readonly reason: string } | undefined;
   readonly pauseMs: number;
   /** Somebody else's abort ended it, not the destination. */
@@ -81,6 +81,7 @@ function judge(total: number, result: WriteResult): Outcome {
   const rejected = new Map<number, string>();
   let certain = 0;
   let trouble: Outcome["trouble"];
+  let later: string | undefined;
   for (const [index, failure] of result.failed ?? new Map<number, Failure>()) {
     // An answer about what was not asked is a bug of the output; it must not unbalance the count.
     if (!Number.isInteger(index) || index < 0 || index >= total) continue;
@@ -89,7 +90,8 @@ function judge(total: number, result: WriteResult): Outcome {
       if (failure.certain) certain++;
     } else {
       again.push(index);
-      if (trouble?.state !== "blocked") {
+      if (failure.action === "later") later = failure.reason;
+      else if (trouble?.state !== "blocked") {
         trouble = { state: failure.action === "block" ? "blocked" : "degraded", reason: failure.reason };
       }
     }
@@ -102,6 +104,8 @@ function judge(total: number, result: WriteResult): Outcome {
       return everything(total, "blocked", reason, pauseMs);
     }
   }
+  // Nothing done and no pause: an output that would be asked for ever, at once.
+  if (later !== undefined && again.length === total && pauseMs <= 0) trouble ??= { state: "degraded", reason: later };
   again.sort((a, b) => a - b);
   const stored = total - again.length - rejected.size;
   return { again, rejected, stored, repeated: result.repeated ?? 0, trouble, pauseMs, aborted: false };

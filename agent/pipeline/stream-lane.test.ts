@@ -194,6 +194,22 @@ describe("StreamLane", () => {
     await lane.settled(never);
   });
 
+  it("asks again for what was not sent yet: no failure, and no attempt", async () => {
+    const bench = await open();
+    const sink = new Sink();
+    sink.answer = (records) => {
+      const rest = records.slice(1).map((_, i) => [i + 1, { action: "later", reason: "the rate is limited" }] as const);
+      return { failed: new Map(rest), pauseMs: 1 };
+    };
+    const lane = await bench.lane("out", sink, { common: { retry: { initial: "10m", max: "10m", attempts: 2 } } });
+    await bench.append(lines(0, 6));
+    await lane.settled(never);
+    expect(sink.taken).toEqual(lines(0, 6));
+    expect(sink.plans.every(({ repeat }) => !repeat)).toBe(true);
+    expect([bench.of("retry"), bench.of("rejected")]).toEqual([[], []]);
+    expect(lane.status().state).toBe("ok");
+  });
+
   it("gives up after the attempts it was told, with the reason", async () => {
     const bench = await open();
     const sink = new Sink();

@@ -110,7 +110,10 @@ export class StreamLane implements Lane {
         return this.#settle(chunk);
       }
       if (outcome.aborted) health.left(pass);
-      else this.#retry(chunk, pass, outcome);
+      else if (outcome.trouble === undefined) {
+        health.pause(outcome.pauseMs);
+        health.ok(pass);
+      } else this.#retry(chunk, pass, outcome);
       if (again.length < chunk.records) batches = pick(batches, Uint32Array.from(again));
       else if (outcome.trouble?.state === "blocked" && chunk === this.#open.at(-1)) {
         // More records beside them show whether these are at fault, or the destination refuses everything.
@@ -140,7 +143,12 @@ export class StreamLane implements Lane {
     );
     this.#count(chunk, batches, outcome, clock.monotonic() - begun);
     const { attempts = Number.POSITIVE_INFINITY } = this.#options;
-    if (outcome.again.length === 0 || outcome.aborted || chunk.attempts < attempts) return outcome;
+    if (outcome.trouble === undefined) {
+      // What is left was not tried.
+      if (outcome.again.length > 0) chunk.attempts--;
+      return outcome;
+    }
+    if (outcome.aborted || chunk.attempts < attempts) return outcome;
     const rejected = new Map(outcome.rejected);
     const reason = `gave up after ${chunk.attempts} attempts: ${outcome.trouble?.reason}`;
     for (const index of outcome.again) rejected.set(index, reason);
