@@ -4,7 +4,13 @@ import type { Emit } from "../../agent/api/events.ts";
 import { decodeScalar } from "../../agent/json/value.ts";
 import { Encoder } from "../shared/encode.ts";
 import type { ByteWriter } from "../shared/writer.ts";
-import { type HttpOptions, PLACEHOLDER } from "./options.ts";
+import { type HttpOptions, PLACEHOLDER, RECORD_ID } from "./options.ts";
+
+/** A `{field}` of the template. */
+interface Place {
+  readonly column: number;
+  readonly name: string;
+}
 
 interface Member {
   readonly column: number;
@@ -17,7 +23,7 @@ export class HttpBody {
   readonly #encoder: Encoder;
   readonly #members: readonly Member[];
   readonly #all: Buffer | undefined;
-  readonly #parts: readonly (string | { readonly column: number })[] | undefined;
+  readonly #parts: readonly (string | Place)[] | undefined;
 
   constructor(options: HttpOptions, { fields, emit, alias }: { fields: FieldReader; emit: Emit; alias: string }) {
     this.#fields = fields;
@@ -32,7 +38,7 @@ export class HttpBody {
       options.template &&
       JSON.stringify(options.template)
         .split(PLACEHOLDER)
-        .map((part, i) => (i % 2 === 0 ? part : { column: fields.column(part) }));
+        .map((part, i) => (i % 2 === 0 ? part : { column: fields.column(part), name: part }));
   }
 
   /** Appends one entry, or the document made of it. */
@@ -46,14 +52,14 @@ export class HttpBody {
     this.#encoder.release();
   }
 
-  #document(batch: RecordBatch, index: number, parts: readonly (string | { readonly column: number })[]): string {
+  #document(batch: RecordBatch, index: number, parts: readonly (string | Place)[]): string {
     const spans = this.#fields.spans(batch);
     const isObject = (spans.flags(index) & SpanFlag.notObject) === 0;
     return parts
       .map((part) => {
         if (typeof part === "string") return part;
         const start = isObject && part.column >= 0 ? spans.start(index, part.column) : 0;
-        if (start === 0) return "";
+        if (start === 0) return part.name === RECORD_ID ? batch.id(index) : "";
         const end = spans.end(index, part.column);
         const text = decodeScalar(batch.buffer, start, end) ?? batch.buffer.toString("utf8", start, end);
         return JSON.stringify(text.toWellFormed()).slice(1, -1);

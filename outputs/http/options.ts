@@ -22,7 +22,7 @@ export const httpOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .meta({
-      doc: "With `body: single`: the request's JSON, with `{field}` in its texts for top-level fields of the entry.",
+      doc: "With `body: single`: the request's JSON, with `{field}` in its texts for top-level fields of the entry, and `{record_id}`, which is the same for the same entry, always.",
       example: { text: "{event} by {actor}" },
     }),
   add: z
@@ -48,7 +48,7 @@ export const httpOptions = z.strictObject({
     example: 1,
   }),
   retry_on: z.array(status).default([]).meta({
-    doc: "Statuses after which the request is made again, beside 408, 425, 429 and those from 500 on.",
+    doc: "Statuses after which the request is made again, beside 408, 425, 429 and those from 500 on; goes before `refuse_on`.",
   }),
   refuse_on: z.array(status).default([400, 422]).meta({
     doc: "Statuses that mean that an entry is at fault: the request is halved until it stands alone, and becomes a dead letter. After any other the output waits.",
@@ -81,6 +81,9 @@ export function checkOptions(options: HttpOptions): { errors: OptionProblem[]; w
     error("add", "does not go with `format: original`");
   return { errors, warnings: [] };
 }
+
+/** What an entry without a field of that name has all the same. */
+export const RECORD_ID = "record_id";
 
 /** `{field}` in a template's texts. JSON's own braces are followed by a quote, so they are none. */
 export const PLACEHOLDER = /\{([\w@.-]{1,256})\}/;

@@ -68,9 +68,9 @@ test("what the rate leaves no time for comes with a later write", async () => {
     "{}",
     "{}",
   ]);
-  expect([...failed!].map(([i, { reason }]) => [i, reason])).toEqual([
-    [1, "the rate is limited"],
-    [2, "the rate is limited"],
+  expect([...failed!].map(([i, { action }]) => [i, action])).toEqual([
+    [1, "later"],
+    [2, "later"],
   ]);
   expect(pauseMs).toBeGreaterThan(90_000);
   expect(fake.entries).toHaveLength(1);
@@ -124,4 +124,122 @@ test("what makes no sense is refused", () => {
   expect(errors({ headers: { Host: "x" } })).toEqual(["headers"]);
   expect(errors({ username: "u" })).toEqual(["password"]);
   expect(errors({ format: "original", body: "json_array" })).toEqual(["format"]);
+});
+
+test("a webhook's address is a key, and is not said where the server quotes it", async () => {
+  const fake = await start();
+  const out = await output({
+    url: `${fake.url}/services/T0001/B0001/XXXXXXXXXXXXXXXXXXXXXXXX?sig=a%2Bb-0123456789abcdef`,
+  });
+  const text =
+    "Cannot POST /services/T0001/B0001/XXXXXXXXXXXXXXXXXXXXXXXX?sig=a%2Bb-0123456789abcdef (a+b-0123456789abcdef)";
+  fake.script({ status: 404, text });
+  expect(await write(out, ["{}"])).toEqual({
+    blocked: "HTTP 404: Cannot POST /services/T0001/B0001/[secret]?sig=[secret] ([secret]) (check `url`)",
+  });
+});
+
+test("an incident service is told by the record's id what is the same incident", async () => {
+  const fake = await start();
+  const payload = { summary: "{event}", source: "{host}", severity: "warning" };
+  const template = { routing_key: "R", event_action: "trigger", dedup_key: "{record_id}", payload };
+  const out = await output({ url: `${fake.url}/v2/enqueue`, body: "single", template });
+  fake.script({ status: 202, text: '{"status":"success"}' });
+  await write(out, ['{"event":"a"}', '{"event":"b","record_id":"own"}']);
+  const sent = fake.requests.map(({ body }) => JSON.parse(body.toString()) as typeof template);
+  expect(sent.map(({ dedup_key }) => dedup_key)).toEqual([expect.stringMatching(/^A{22}-\d+$/), "own"]);
+  expect(sent[0]!.payload).toEqual({ summary: "a", source: "", severity: "warning" });
+});
+
+test("writes at once share the rate, and leave the rest for later", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, body: "single", rate: 0.1 });
+  const results = await Promise.all([write(out, ["{}", "{}"]), write(out, ["{}", "{}"])]);
+  expect(results.flatMap(({ failed }) => [...failed!.values()].map(({ action }) => action))).toEqual(
+    Array.from({ length: 3 }, () => "later"),
+  );
+  expect(results.every(({ pauseMs }) => pauseMs! > 1_000)).toBe(true);
+  expect(fake.entries).toHaveLength(1);
+});
+
+test("refusals of single requests are the entries' own fault only where another was taken", async () => {
+  const fake = await start({ refuse: "bad" });
+  fake.fail("refused");
+  const out = await output({ url: fake.url, body: "single" });
+  const bad = ['"bad"', '"bad"'];
+  expect(await write(out, bad)).toEqual({ refused: "HTTP 400: bad entry" });
+  const mixed = await write(out, [...bad, "{}", ...bad]);
+  expect([...mixed.failed!].map(([at, { action }]) => [at, action])).toEqual([0, 1, 3, 4].map((at) => [at, "reject"]));
+  // Nothing was taken before the outage: nothing is known of the first either.
+  fake.script({ status: 400 }, { status: 503 });
+  const outage = await write(out, ["{}", "{}", "{}"]);
+  expect([...outage.failed!.values()].map(({ action }) => action)).toEqual(["retry", "retry", "retry"]);
+  fake.script({ status: 400 }, { status: 401 });
+  expect(await write(out, ["{}", "{}"])).toEqual({ blocked: expect.stringContaining("401") });
+});
+
+test("what the configuration says of a status goes before what is usual, and again before refused", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, retry_on: [400, 404], refuse_on: [400, 500] });
+  const answered = (status: number) => {
+    fake.script({ status });
+    return write(out, ["{}"]);
+  };
+  for (const status of [400, 404])
+    expect(await answered(status)).toMatchObject({ failed: new Map([[0, { action: "retry" }]]) });
+  expect(await answered(500)).toEqual({ refused: "HTTP 500" });
+  expect(await answered(502)).toHaveProperty("failed");
+  expect(await answered(422)).toEqual({ blocked: "HTTP 422" });
+});
+
+test.each([200, 201, 202, 204, 207])("HTTP %d is stored", async (status) => {
+  const fake = await start();
+  fake.script({ status });
+  expect(await write(await output({ url: fake.url }), ["{}"])).toEqual({});
+});
+
+test("the pause is as long as the server asks for, in seconds or until a date", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url });
+  fake.script({ status: 429, headers: { "retry-after": "12" } });
+  expect((await write(out, ["{}"])).pauseMs).toBe(12_000);
+  fake.script({ status: 503, headers: { "retry-after": new Date(Date.now() + 3_000_000).toUTCString() } });
+  const { pauseMs } = await write(out, ["{}"]);
+  expect(pauseMs).toBeGreaterThan(2_900_000);
+  expect(pauseMs).toBeLessThanOrEqual(3_000_000);
+});
+
+test("a redirect is not followed: no credentials go to another host", async () => {
+  const [fake, other] = [await start(), await start()];
+  fake.script({ status: 308, headers: { location: other.url } });
+  expect(await write(await output({ url: fake.url, bearer: "b" }), ["{}"])).toEqual({ blocked: "HTTP 308" });
+  expect(other.requests).toEqual([]);
+});
+
+test("lists and lines have no empty ones, no matter how the batches are cut", async () => {
+  const fake = await start();
+  const cut = [[], ['{"n":1}'], [], ['{"n":2}', '{"n":3}'], []];
+  for (const [body, expected] of [
+    ["json_array", '[{"n":1},{"n":2},{"n":3}]'],
+    ["ndjson", '{"n":1}\n{"n":2}\n{"n":3}\n'],
+  ]) {
+    const out = await output({ url: fake.url, body });
+    await out.write(
+      cut.map((lines) => batchOf(lines)),
+      { id: "p", repeat: false },
+      AbortSignal.timeout(10_000),
+    );
+    expect(fake.requests.at(-1)!.body.toString()).toBe(expected);
+    expect(await write(out, [])).toEqual({});
+  }
+  expect(fake.requests).toHaveLength(2);
+});
+
+test("a header that no request may carry is named, without its value", async () => {
+  const fake = await start();
+  const error = await write(await output({ url: fake.url, headers: { "X-Key": "s3cr3t\nx: y" } }), ["{}"]).catch(
+    String,
+  );
+  expect(error).toContain("invalid x-key header: its value holds what no header may");
+  expect(error).not.toContain("s3cr3t");
 });

@@ -20,7 +20,11 @@ const HINTS: Readonly<Record<number, string>> = {
   405: "check `method`",
 };
 /** A write of many single requests ends after so long, well within the lane's time; the rest comes with the next. */
-const SINGLES_MS = 15_000;
+const SINGLES_MS = 5_000;
+/** So many refused one after the other, and none taken, are no accident: an operator has to look. */
+const REFUSED_IN_A_ROW = 100;
+/** Parts of an address from this length on are taken for keys: those of webhooks are. */
+const KEY_LENGTH = 16;
 
 type Verdict =
   | { readonly is: "stored" }
@@ -35,8 +39,10 @@ export class HttpOutput implements Output {
   readonly #body: HttpBody;
   /** Monotonic milliseconds before which no single request goes out. */
   #nextAt = 0;
+  readonly #everyMs: number;
 
   constructor(options: HttpOptions, context: OutputContext) {
+    this.#everyMs = options.rate === undefined ? 0 : 1_000 / options.rate;
     this.#options = options;
     this.#context = context;
     this.#client = new HttpClient({
@@ -93,29 +99,48 @@ export class HttpOutput implements Output {
     return { bytes: writer.take(), count };
   }
 
-  /** One after the other, no faster than allowed. Those not sent in time are left for the next write. */
+  /**
+   * One after the other, no faster than allowed. Those not sent in time are left for the next write. A refusal says something about an entry
+   * only where another was taken: else all are refused, and the lane finds out why.
+   */
   async #singles(batches: readonly RecordBatch[], signal: AbortSignal): Promise<WriteResult> {
     const { clock } = this.#context;
     const documents = this.#documents(batches);
     const failed = new Map<number, Failure>();
-    const from = clock.monotonic();
+    const until = clock.monotonic() + SINGLES_MS;
+    let stored = 0;
     for (const [at, document] of documents.entries()) {
-      const wait = this.#nextAt - clock.monotonic();
-      if (at > 0 && clock.monotonic() + Math.max(wait, 0) - from > SINGLES_MS) {
-        return this.#rest(failed, at, documents.length, { is: "retry", reason: "the rate is limited", pauseMs: wait });
+      const wait = this.#waitMs();
+      if (clock.monotonic() + wait > until) {
+        const refused = failed.values().next().value?.reason;
+        if (stored > 0 || refused === undefined) return rest(failed, at, documents.length, LATER, wait);
+        return failed.size < REFUSED_IN_A_ROW ? { refused } : { blocked: `${failed.size} in a row: ${refused}` };
       }
+      this.#nextAt = clock.monotonic() + wait + this.#everyMs;
       if (wait > 0) await delay(wait, undefined, { signal });
-      this.#nextAt = clock.monotonic() + (this.#options.rate === undefined ? 0 : 1_000 / this.#options.rate);
       const verdict = await this.#send(document, signal).catch((error: Error): Verdict => {
-        if (at === 0) throw error;
+        if (stored === 0) throw error;
         return { is: "retry", reason: error.message, pauseMs: undefined };
       });
-      if (verdict.is === "stored") continue;
-      if (verdict.is === "refused") failed.set(at, { action: "reject", reason: verdict.reason });
-      else if (verdict.is === "blocked" && at === 0) return { blocked: verdict.reason };
-      else return this.#rest(failed, at, documents.length, verdict);
+      if (verdict.is === "stored") stored++;
+      else if (verdict.is === "refused") failed.set(at, { action: "reject", reason: verdict.reason });
+      else if (verdict.is === "blocked" && stored === 0) return { blocked: verdict.reason };
+      else {
+        const action = verdict.is === "blocked" ? "block" : "retry";
+        const failure: Failure = { action, reason: verdict.reason };
+        const pauseMs = verdict.is === "retry" ? verdict.pauseMs : undefined;
+        if (stored === 0) return rest(new Map(), 0, documents.length, failure, pauseMs);
+        return rest(failed, at, documents.length, failure, pauseMs);
+      }
     }
-    return failed.size > 0 ? { failed } : {};
+    if (stored === 0 && failed.size > 0) return { refused: failed.get(0)!.reason };
+    // So that the next write does not begin by waiting.
+    return rest(failed, documents.length, documents.length, LATER, this.#waitMs());
+  }
+
+  /** Until the next single request may go out. */
+  #waitMs(): number {
+    return Math.max(0, this.#nextAt - this.#context.clock.monotonic());
   }
 
   #documents(batches: readonly RecordBatch[]): Buffer[] {
@@ -129,17 +154,6 @@ export class HttpOutput implements Output {
     }
     this.#body.done();
     return documents;
-  }
-
-  #rest(
-    failed: Map<number, Failure>,
-    from: number,
-    to: number,
-    verdict: { is: "retry" | "blocked"; reason: string; pauseMs?: number | undefined },
-  ): WriteResult {
-    const action = verdict.is === "blocked" ? "block" : "retry";
-    for (let at = from; at < to; at++) failed.set(at, { action, reason: verdict.reason });
-    return { failed, ...(verdict.pauseMs !== undefined && verdict.pauseMs > 0 && { pauseMs: verdict.pauseMs }) };
   }
 
   async #send(bytes: Buffer, signal: AbortSignal): Promise<Verdict> {
@@ -157,21 +171,21 @@ export class HttpOutput implements Output {
   #judge({ status, text, headers }: HttpReply): Verdict {
     if (status >= 200 && status < 300) return { is: "stored" };
     const reason = statusReason(status, text, HINTS[status]);
-    if (RETRY.has(status) || status >= 500 || this.#options.retry_on.includes(status)) {
+    const { retry_on, refuse_on } = this.#options;
+    const refused = status === 413 || refuse_on.includes(status);
+    if (retry_on.includes(status) || (!refused && (RETRY.has(status) || status >= 500))) {
       const header = headers["retry-after"];
       const pauseMs = retryAfterMs(typeof header === "string" ? header : undefined, this.#context.clock.now());
       return { is: "retry", reason, pauseMs };
     }
-    if (status === 413 || this.#options.refuse_on.includes(status)) return { is: "refused", reason };
-    return { is: "blocked", reason };
+    return { is: refused ? "refused" : "blocked", reason };
   }
 
   /** Secrets are revealed at every request: those from files may have been renewed. */
   #headers(): Record<string, string> {
     const { headers, username, password, bearer } = this.#options;
-    const all = Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.reveal().trim()]),
-    );
+    const all: Record<string, string> = { "user-agent": `audit-agent/${this.#context.version}` };
+    for (const [name, value] of Object.entries(headers)) all[name.toLowerCase()] = value.reveal().trim();
     if (bearer) all.authorization = `Bearer ${bearer.reveal().trim()}`;
     if (username !== undefined && password) {
       all.authorization = `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString("base64")}`;
@@ -180,9 +194,29 @@ export class HttpOutput implements Output {
   }
 }
 
-/** Also in the form in which the server sees them. */
-function secretsOf({ headers, username, password, bearer }: HttpOptions): string[] {
+const LATER: Failure = { action: "later", reason: "not sent yet" };
+
+/** From `from` on all end as `failure`. */
+function rest(
+  failed: Map<number, Failure>,
+  from: number,
+  to: number,
+  failure: Failure,
+  pauseMs: number | undefined,
+): WriteResult {
+  for (let at = from; at < to; at++) failed.set(at, failure);
+  return { ...(failed.size > 0 && { failed }), ...(pauseMs !== undefined && pauseMs > 0 && { pauseMs }) };
+}
+
+/** Also in the form in which the server sees them. The address of a webhook is itself what lets a request in. */
+function secretsOf({ url, headers, username, password, bearer }: HttpOptions): string[] {
   const plain = [...Object.values(headers), password, bearer].flatMap((secret) => secret?.reveal().trim() ?? []);
-  if (username === undefined || !password) return plain;
-  return [...plain, Buffer.from(`${username}:${password.reveal()}`).toString("base64")];
+  if (username !== undefined && password) {
+    plain.push(Buffer.from(`${username}:${password.reveal()}`).toString("base64"));
+  }
+  for (const { pathname, search, searchParams } of url.map((text) => new URL(text))) {
+    const parts = [...pathname.split("/"), ...search.split(/[?&=]/), ...searchParams.values()];
+    plain.push(...parts.filter((part) => part.length >= KEY_LENGTH));
+  }
+  return plain;
 }
