@@ -158,8 +158,12 @@ test("whoever stops waiting is not asked for any more, and nobody after close", 
   }
 });
 
-test("the health endpoint is asked about acknowledgements, too", async () => {
+test("probe asks about acknowledgements, too, and finds a token without", async () => {
   const fake = await start();
   await (await output({ url: fake.url })).probe(AbortSignal.timeout(10_000));
   expect(fake.requests[0]!.query.get("ack")).toBe("true");
+  const without = await start({ acknowledgement: false });
+  await expect((await output({ url: without.url })).probe(AbortSignal.timeout(10_000))).rejects.toThrow(
+    "ACK is disabled, code 14 (the token has no indexer acknowledgement",
+  );
 });

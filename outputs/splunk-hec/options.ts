@@ -5,6 +5,7 @@ import { endpointProblems } from "../shared/http.ts";
 import { tlsProblems } from "../shared/tls.ts";
 import { OWN_FIELDS } from "./body.ts";
 
+const SHORTEST_INTERVAL_MS = 10;
 const DEFAULT_FIELDS = ["host", "source", "sourcetype", "index", "time"];
 
 const metadata = (doc: string) => z.string().min(1).max(1_024).optional().meta({ doc });
@@ -47,6 +48,11 @@ export type SplunkOptions = z.output<typeof splunkOptions>;
 export function checkOptions(options: SplunkOptions): { errors: OptionProblem[]; warnings: OptionProblem[] } {
   const errors = [...tlsProblems(options.tls), ...endpointProblems(options.url, options.tls, "`token`")];
   const warnings: OptionProblem[] = [];
+  if (options.ack_interval < SHORTEST_INTERVAL_MS)
+    errors.push({ path: ["ack_interval"], message: "must be at least 10ms" });
+  if (options.ack_timeout <= options.ack_interval) {
+    errors.push({ path: ["ack_timeout"], message: "must be longer than `ack_interval`" });
+  }
   if (options.mode === "raw" && options.indexed_fields.length > 0) {
     warnings.push({ path: ["indexed_fields"], message: "has no effect with `mode: raw`" });
   }

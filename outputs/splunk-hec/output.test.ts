@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from "vitest";
+import { RecordBatch } from "../../agent/api/batch.ts";
 import { Secret } from "../../agent/api/options.ts";
 import type { Output } from "../../agent/api/output.ts";
+import { batchOf } from "../../test/contract/records.ts";
 import { FakeSplunk, type FakeSplunkOptions } from "../../test/fakes/splunk.ts";
 import { splunkOutput, writeLines as write } from "../../test/fakes/splunk-output.ts";
 import { checkOptions, splunkOptions } from "./options.ts";
@@ -110,6 +112,44 @@ test.each([0, 1])("the invalid events are rejected, the others arrive; numbers f
     // Whoever was named is innocent: nothing is rejected, and the lane halves.
     expect(result).toEqual({ refused: expect.stringContaining("Invalid data format") });
   }
+});
+
+test("what happens while an invalid event is looked at alone is no refusal of the others", async () => {
+  const fake = await start({ refuse: "bad" });
+  const out = await output({ url: fake.url });
+  const invalid = { status: 400, text: '{"text":"Invalid data format","code":6,"invalid-event-number":1}' };
+  fake.script(invalid, { status: 503, text: '{"text":"Server is busy","code":9}', headers: { "retry-after": "4" } });
+  const { failed, pauseMs } = await write(out, ["{}", "{}"]);
+  expect([[...failed!.values()].map(({ action }) => action), pauseMs]).toEqual([["retry", "retry"], 4_000]);
+  fake.script(invalid, { status: 500, text: '{"text":"Internal server error","code":8}' });
+  await expect(write(out, ["{}", "{}"])).rejects.toThrow("Internal server error");
+  expect(fake.events).toEqual([]);
+});
+
+test("raw lines go out in one request a source", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, mode: "raw" });
+  const batches = ["/a", "/b", "/a"].map((path, i) => {
+    const batch = batchOf([`{"n":${i}}`]);
+    return new RecordBatch({ ...batch, source: { ...batch.source, path } });
+  });
+  await out.write(batches, { id: "p", repeat: false }, AbortSignal.timeout(10_000));
+  expect(fake.requests).toHaveLength(2);
+  expect(fake.events.map(({ source, text }) => [source, text])).toEqual([
+    ["/a", '{"n":0}'],
+    ["/a", '{"n":2}'],
+    ["/b", '{"n":1}'],
+  ]);
+});
+
+test("what makes no sense is refused", () => {
+  const errors = (options: object) =>
+    checkOptions(splunkOptions.parse({ url: "https://h", token: "t", ...options })).errors.map(({ path }) => path[0]);
+  expect(errors({})).toEqual([]);
+  expect(errors({ ack_interval: "0" })).toEqual(["ack_interval"]);
+  expect(errors({ ack_timeout: "1s" })).toEqual(["ack_timeout"]);
+  expect(errors({ url: ["https://h", "https://u:p@h"] })).toEqual(["url"]);
+  expect(errors({ url: "https://h/?token=t" })).toEqual(["url"]);
 });
 
 test.each([

@@ -104,7 +104,16 @@ export class SplunkOutput implements Output {
       if (health.status !== 200) throw new Error(`${url}: ${reasonOf(health)}`);
       const empty = await this.#post(Buffer.alloc(0), "", this.#channel.id, signal, url);
       if (empty.status === 401 || empty.status === 403) throw new Error(`${url}: ${reasonOf(empty)}`);
+      if (this.#options.acknowledge) await this.#probeAcks(url, signal);
     }
+  }
+
+  /** The token may have no acknowledgement. No id was given for this channel yet. */
+  async #probeAcks(endpoint: string, signal: AbortSignal): Promise<void> {
+    const way = { endpoint, channel: randomUUID(), cookie: undefined };
+    await this.#ask(way, [0], signal).catch((error: Error) => {
+      throw new Error(`${endpoint}: ${error.message}`);
+    });
   }
 
   async close(): Promise<void> {
@@ -126,6 +135,8 @@ export class SplunkOutput implements Output {
       if (suspect === undefined || left.length === 1 || ++invalid > MAX_INVALID) return { is: "refused", reason };
       // Collectors differ in where they begin to count: an event is guilty when it is refused all by itself.
       const alone = await this.#attempt([suspect], signal);
+      if (alone.is === "unknown") throw new Error(alone.reason);
+      if (alone.is === "busy") return { is: "retry", reason: alone.reason, pauseMs: alone.pauseMs };
       if (alone.is !== "invalid") return { is: "refused", reason };
       failed.set(suspect.at, { action: "reject", reason: alone.reason });
       left = left.filter((row) => row !== suspect);
@@ -228,16 +239,7 @@ function rows(batches: readonly RecordBatch[]): Row[] {
   return all;
 }
 
-/** Runs of records of one source, in their order. */
+/** A request can name one source only. What is of one source stays in order. */
 function bySource(batches: readonly RecordBatch[]): Row[][] {
-  const groups: Row[][] = [];
-  let last: string | undefined;
-  for (const row of rows(batches)) {
-    const { path, input } = row.batch.source;
-    const source = path ?? input;
-    if (source !== last) groups.push([]);
-    last = source;
-    groups.at(-1)!.push(row);
-  }
-  return groups;
+  return [...Map.groupBy(rows(batches), ({ batch: { source } }) => source.path ?? source.input).values()];
 }
