@@ -51,7 +51,7 @@ test("a webhook gets one document an entry, its texts escaped, no faster than al
   const template = { text: "{event} by {actor}: {details}{absent}", blocks: [{ n: 1 }, {}] };
   const out = await output({ url: `${fake.url}/hook/?token=t`, body: "single", template, rate: 100 });
   const lines = ['{"event":"a \\"b\\"\\n","actor":"Zo\\u00eb","details":{"x":[1]}}', "no JSON", '{"event":"c"}'];
-  expect(await write(out, lines)).toEqual({});
+  expect(await write(out, lines)).not.toHaveProperty("failed");
   expect(fake.entries.map((text) => (JSON.parse(text) as { text: string }).text)).toEqual([
     'a "b"\n by Zoë: {"x":[1]}',
     " by : ",
@@ -242,4 +242,45 @@ test("a header that no request may carry is named, without its value", async () 
   );
   expect(error).toContain("invalid x-key header: its value holds what no header may");
   expect(error).not.toContain("s3cr3t");
+});
+
+// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks and /apis/web-api/rate-limits
+test.each([
+  [{ status: 200, text: "ok" }, {}],
+  [{ status: 400, text: "invalid_payload" }, { refused: "HTTP 400: invalid_payload" }],
+  [{ status: 403, text: "action_prohibited" }, { blocked: "HTTP 403: action_prohibited (check the credentials)" }],
+  [{ status: 404, text: "channel_not_found" }, { blocked: "HTTP 404: channel_not_found (check `url`)" }],
+  [{ status: 410, text: "channel_is_archived" }, { blocked: "HTTP 410: channel_is_archived" }],
+  [
+    { status: 429, text: "rate_limited", headers: { "retry-after": "30" } },
+    { failed: new Map([[0, { action: "retry", reason: "HTTP 429: rate_limited" }]]), pauseMs: 30_000 },
+  ],
+  [
+    { status: 500, text: "rollup_error" },
+    { failed: new Map([[0, { action: "retry", reason: "HTTP 500: rollup_error" }]]) },
+  ],
+])("a chat that answers %j", async (answer, result) => {
+  const fake = await start();
+  fake.script(answer);
+  expect(await write(await output({ url: fake.url, body: "single", template: { text: "{event}" } }), ["{}"])).toEqual(
+    result,
+  );
+});
+
+// https://docs.datadoghq.com/api/latest/logs/#send-logs
+test.each([
+  [202, "stored"],
+  [400, "refused"],
+  [401, "blocked"],
+  [403, "blocked"],
+  [408, "failed"],
+  [413, "refused"],
+  [429, "failed"],
+  [500, "failed"],
+  [503, "failed"],
+])("Datadog's %d is %s", async (status, outcome) => {
+  const fake = await start();
+  fake.script({ status });
+  const result = await write(await output({ url: fake.url, body: "json_array" }), ["{}"]);
+  expect(Object.keys(result)).toEqual(outcome === "stored" ? [] : [outcome]);
 });

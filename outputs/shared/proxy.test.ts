@@ -8,10 +8,12 @@ import type { AnyOutputDefinition } from "../../agent/api/plugin.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
 import { selfSigned } from "../../test/fakes/certificate.ts";
 import { FakeElasticsearch } from "../../test/fakes/elasticsearch.ts";
+import { FakeSink } from "../../test/fakes/http-sink.ts";
 import { FakeProxy } from "../../test/fakes/proxy.ts";
 import { FakeS3 } from "../../test/fakes/s3.ts";
 import { FakeSplunk } from "../../test/fakes/splunk.ts";
 import elasticsearch from "../elasticsearch/index.ts";
+import http from "../http/index.ts";
 import s3 from "../s3/index.ts";
 import splunk from "../splunk-hec/index.ts";
 
@@ -69,6 +71,10 @@ const cases: Record<
     const fake = await start(FakeSplunk.start({ token: "t", tls: { cert, key } }));
     return { definition: splunk, options: { url: fake.url, token: "t", tls }, port: fake.port };
   },
+  async http() {
+    const fake = await start(FakeSink.start({ tls: { cert, key } }));
+    return { definition: http, options: { url: `${fake.url}/in`, tls }, port: fake.port };
+  },
   async s3() {
     const fake = await start(FakeS3.start("archive", { cert, key }));
     return { definition: s3, options: { endpoint: fake.url, ...keys, tls }, port: fake.port };
@@ -102,4 +108,14 @@ describe.each(Object.keys(cases))("%s", (name) => {
     expect(error).toMatch(/ECONNREFUSED|refused|proxy/i);
     expect(error).not.toContain("pa55word");
   });
+});
+
+test("plain http is handed to HTTP_PROXY, which sees where it goes, and speaks for itself when it cannot", async () => {
+  const proxy = await start(FakeProxy.start());
+  const fake = await start(FakeSink.start());
+  environment({ HTTP_PROXY: `http://${proxy.host}` });
+  await probe(http, { url: `${fake.url}/in?a=b` });
+  expect(proxy.asked).toEqual([`GET ${fake.url}/in?a=b`]);
+  environment({ http_proxy: `http://user:pa55word@127.0.0.1:9` });
+  await expect(probe(http, { url: "http://collector.test/in" })).rejects.toThrow(/ECONNREFUSED 127\.0\.0\.1:9$/);
 });

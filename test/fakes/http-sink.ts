@@ -1,4 +1,5 @@
 /** An HTTP endpoint that takes lines, lists or single documents; and, as `datadog`, one with the limits of Datadog's intake. */
+import type { ServerOptions } from "node:https";
 import { type FakeAnswer, FakeHttpServer, type ReceivedRequest } from "./http-server.ts";
 
 export type SinkMode =
@@ -15,6 +16,7 @@ export interface FakeSinkOptions {
   readonly key?: readonly [string, string];
   /** https://docs.datadoghq.com/api/latest/logs/#send-logs: 1000 entries, 5 MB uncompressed, 1 MB each; 403 without a key, 202 when accepted. */
   readonly datadog?: boolean;
+  readonly tls?: ServerOptions;
 }
 
 export class FakeSink extends FakeHttpServer<SinkMode> {
@@ -23,7 +25,7 @@ export class FakeSink extends FakeHttpServer<SinkMode> {
   readonly entries: string[] = [];
 
   private constructor(options: FakeSinkOptions) {
-    super();
+    super(options.tls);
     this.#options = options;
   }
 
