@@ -22,8 +22,8 @@ export interface FakeSplunkOptions {
   readonly refuse?: string;
   /** The token has indexer acknowledgement. */
   readonly acknowledgement?: boolean;
-  /** Acknowledged at so many questions after it was taken; 1 unless told. */
-  readonly ackAfter?: number;
+  /** Acknowledged at so many questions after it was taken; 1 unless told. A function is asked for each id. */
+  readonly ackAfter?: number | (() => number);
   /** What the first event of a request is called in `invalid-event-number`. */
   readonly firstNumber?: number;
   readonly indexes?: readonly string[];
@@ -51,8 +51,10 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
   token: string;
   /** In the order of their arrival. */
   readonly events: SplunkEvent[] = [];
+  /** Taken and not acknowledged yet. */
+  readonly #unindexed = new Map<string, readonly SplunkEvent[]>();
   /** By collector and channel. */
-  readonly #acks = new Map<string, { next: number; asked: Map<number, number> }>();
+  readonly #acks = new Map<string, { next: number; left: Map<number, number> }>();
   #turn = 0;
   /** Ids that are not acknowledged as long as they are in here. */
   readonly hold = new Set<number>();
@@ -75,13 +77,17 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
     return method === "POST" && !path.endsWith("/ack");
   }
 
-  /** As a restart does: ids begin anew, and nobody knows what became of the old ones. */
-  forgetAcks(): void {
+  /** As a crash does: ids begin anew, and what was not indexed is gone. Quicker than any connection notices. */
+  crash(): void {
     this.#acks.clear();
+    const gone = new Set([...this.#unindexed.values()].flat());
+    this.events.splice(0, Infinity, ...this.events.filter((event) => !gone.has(event)));
+    this.#unindexed.clear();
   }
 
   override restart(): Promise<void> {
-    this.forgetAcks();
+    this.#acks.clear();
+    this.#unindexed.clear();
     return super.restart();
   }
 
@@ -138,26 +144,32 @@ export class FakeSplunk extends FakeHttpServer<SplunkMode> {
       }
     }
     this.events.push(...(events as SplunkEvent[]));
-    return code(200, 0, "Success", acknowledgement ? { ackId: this.#ackId(`${collector} ${channel}`) } : {});
+    if (!acknowledgement) return code(200, 0, "Success");
+    const line = `${collector} ${channel}`;
+    const ackId = this.#ackId(line);
+    this.#unindexed.set(`${line} ${ackId}`, events as SplunkEvent[]);
+    return code(200, 0, "Success", { ackId });
   }
 
   #ackId(channel: string): number {
-    const known = this.#acks.get(channel) ?? { next: 0, asked: new Map() };
+    const known = this.#acks.get(channel) ?? { next: 0, left: new Map() };
     this.#acks.set(channel, known);
-    known.asked.set(known.next, 0);
+    const { ackAfter = 1 } = this.#options;
+    known.left.set(known.next, typeof ackAfter === "number" ? ackAfter : ackAfter());
     return known.next++;
   }
 
-  #answerAcks(channel: string, body: Buffer): FakeAnswer {
+  #answerAcks(line: string, body: Buffer): FakeAnswer {
     if (!this.#options.acknowledgement) return code(400, 14, "ACK is disabled");
     const { acks } = JSON.parse(body.toString()) as { acks: number[] };
-    const asked = this.#acks.get(channel)?.asked;
+    const left = this.#acks.get(line)?.left;
     const answers = acks.map((id) => {
-      const times = (asked?.get(id) ?? Number.NaN) + 1;
-      asked?.set(id, times);
-      const done = this.mode !== "no_acks" && !this.hold.has(id) && times >= (this.#options.ackAfter ?? 1);
+      const questions = (left?.get(id) ?? Number.NaN) - 1;
+      left?.set(id, questions);
+      const done = this.mode !== "no_acks" && !this.hold.has(id) && questions <= 0;
       // It is said once.
-      if (done) asked?.delete(id);
+      if (done) left?.delete(id);
+      if (done) this.#unindexed.delete(`${line} ${id}`);
       return [id, done] as const;
     });
     return { status: 200, text: JSON.stringify({ acks: Object.fromEntries(answers) }) };
