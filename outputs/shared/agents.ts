@@ -5,6 +5,7 @@
 import { type AgentOptions, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { TlsOptions } from "../../agent/api/options.ts";
+import { proxyEnv } from "./proxy-env.ts";
 import { TlsAgent } from "./tls.ts";
 
 /** A connection nobody used for so long is closed, before what is in between forgets it. */
@@ -16,7 +17,7 @@ export interface Agents {
 }
 
 export function agentsFor(tls: TlsOptions | undefined): Agents {
-  const options: AgentOptions = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo", proxyEnv: process.env };
+  const options: AgentOptions = { keepAlive: true, timeout: IDLE_MS, scheduling: "lifo", proxyEnv: proxyEnv() };
   return {
     httpAgent: new HttpAgent(options),
     httpsAgent: tls ? new TlsAgent(tls, options) : new HttpsAgent({ ...options, minVersion: "TLSv1.2" }),

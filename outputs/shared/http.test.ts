@@ -39,6 +39,16 @@ test("a renewed certificate counts for the next connection, without a restart", 
   await expect(http.request(get, signal())).rejects.toThrow(/tls.ca: .* is not in PEM format/);
 });
 
+test("who it is has to be proved, unless that is switched off", async () => {
+  const fake = await FakeSplunk.start({ token: "t", tls: selfSigned("localhost") });
+  closing.push(() => fake.stop());
+  const url = `${fake.url}/services/collector/health`;
+  await expect(client([url]).request(get, signal())).rejects.toThrow(/self.signed certificate/);
+  const unverified = new HttpClient({ urls: [url], tls: { verify: false }, clock: systemClock, secrets: () => [] });
+  closing.push(() => unverified.close());
+  expect(await unverified.request(get, signal())).toMatchObject({ status: 200 });
+});
+
 test("what certainly was not sent goes to another endpoint; what may have been is the caller's to repeat", async () => {
   const [dead, alive] = [await FakeSink.start(), await FakeSink.start()];
   closing.push(() => alive.stop());

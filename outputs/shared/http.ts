@@ -11,6 +11,7 @@ import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { CONNECT_MS, explain, isBroken, notSent } from "./http-error.ts";
 import { named } from "./lazy.ts";
+import { proxyEnv } from "./proxy-env.ts";
 import { readTls } from "./tls.ts";
 
 export interface HttpRequest {
@@ -103,7 +104,7 @@ export class HttpClient {
       try {
         const reply = await this.#askTwice(endpoint, request, signal);
         // A gateway without its server, or a server that has enough: the others may have room.
-        const busy = reply.status >= 502 && reply.status <= 504;
+        const busy = reply.status === 429 || (reply.status >= 502 && reply.status <= 504);
         endpoint.avoidUntil = busy ? this.#options.clock.monotonic() + AVOID_MS : 0;
         endpoint.answered = true;
         return reply;
@@ -209,8 +210,10 @@ function pieces(body: Buffer): Readable {
 
 async function connect(tls: ConnectionOptions | undefined): Promise<Dispatcher> {
   const { EnvHttpProxyAgent } = named(await import("undici"));
+  const { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = proxyEnv();
   const connection = { minVersion: "TLSv1.2", ...tls, timeout: CONNECT_MS } as buildConnector.BuildOptions;
   return new EnvHttpProxyAgent({
+    ...{ httpProxy, httpsProxy, noProxy },
     connect: connection,
     requestTls: connection,
     keepAliveTimeout: IDLE_MS,

@@ -93,6 +93,14 @@ describe.each(Object.keys(cases))("%s", (name) => {
     await expect(probe(definition, wrong)).rejects.toThrow(/other\.test|altnames/i);
   });
 
+  test("needs no scheme in the proxy's address", async () => {
+    const proxy = await start(FakeProxy.start());
+    environment({ HTTPS_PROXY: proxy.host });
+    const { definition, options, port } = await cases[name]!();
+    await probe(definition, options);
+    expect(new Set(proxy.asked)).toEqual(new Set([`CONNECT 127.0.0.1:${port}`]));
+  });
+
   test("leaves out what NO_PROXY names", async () => {
     const proxy = await start(FakeProxy.start());
     environment({ https_proxy: `http://${proxy.host}`, no_proxy: "127.0.0.1" });

@@ -1,4 +1,5 @@
 /** Request bodies of the HTTP Event Collector, as bytes: no entry is parsed. */
+import { isUtf8 } from "node:buffer";
 import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
@@ -80,7 +81,7 @@ export class EventBody {
     if ((spans.flags(index) & SpanFlag.notObject) === 0) this.#indexed(batch, spans, index, writer);
     writer.ascii('},"event":');
     if (this.#options.format === "original" && isText(batch, spans, index)) {
-      writer.utf8(JSON.stringify(batch.bytes(index).toString("utf8")));
+      writer.utf8(JSON.stringify(textOf(batch.bytes(index))));
     } else this.#encoder.encode(batch, index, writer);
     writer.byte(0x7d);
   }
@@ -154,4 +155,10 @@ function isScalar(buffer: Buffer, start: number): boolean {
 function isText(batch: RecordBatch, spans: Spans, index: number): boolean {
   const flags = batch.flags === undefined ? 0 : batch.flags[index]!;
   return (flags & RecordFlag.cut) === 0 && (spans.flags(index) & SpanFlag.notObject) !== 0;
+}
+
+/** What is not UTF-8 cannot be a text of JSON: beside what is left of it, its bytes. */
+function textOf(bytes: Buffer): string | { message: string; message_base64: string } {
+  const message = bytes.toString("utf8");
+  return isUtf8(bytes) ? message : { message, message_base64: bytes.toString("base64") };
 }

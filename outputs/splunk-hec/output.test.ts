@@ -94,6 +94,10 @@ test("raw lines name their origin in the address; originals of what is no JSON t
   expect(fake.events).toEqual([{ host: "a b+c&d", source: "s", sourcetype: "_json", index: null, text: '{"a":1}' }]);
   await write(await output({ url: fake.url, format: "original" }), ['say "hi"', '{"a": 1}']);
   expect(fake.events.slice(1).map(({ text }) => text)).toEqual(['"say \\"hi\\""', '{"a": 1}']);
+  const bytes = Buffer.from("caf\xe9", "latin1");
+  const out = await output({ url: fake.url, format: "original" });
+  await out.write([batchOf([bytes])], { id: "p", repeat: false }, AbortSignal.timeout(10_000));
+  expect(fake.events.at(-1)!.text).toBe(`{"message":"caf\ufffd","message_base64":"${bytes.toString("base64")}"}`);
 });
 
 test.each([0, 1])("the invalid events are rejected, the others arrive; numbers from %d", async (firstNumber) => {
