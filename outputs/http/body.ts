@@ -18,11 +18,14 @@ interface Member {
   readonly text: string;
 }
 
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
 export class HttpBody {
   readonly #fields: FieldReader;
   readonly #encoder: Encoder;
   readonly #members: readonly Member[];
   readonly #all: Buffer | undefined;
+  readonly #html: boolean;
   readonly #parts: readonly (string | Place)[] | undefined;
 
   constructor(options: HttpOptions, { fields, emit, alias }: { fields: FieldReader; emit: Emit; alias: string }) {
@@ -34,6 +37,7 @@ export class HttpBody {
       text: `${JSON.stringify(name)}:${JSON.stringify(value)}`,
     }));
     this.#all = this.#members.length > 0 ? Buffer.from(this.#members.map(({ text }) => text).join(",")) : undefined;
+    this.#html = options.escape === "html";
     this.#parts =
       options.template &&
       JSON.stringify(options.template)
@@ -62,7 +66,8 @@ export class HttpBody {
         if (start === 0) return part.name === RECORD_ID ? batch.id(index) : "";
         const end = spans.end(index, part.column);
         const text = decodeScalar(batch.buffer, start, end) ?? batch.buffer.toString("utf8", start, end);
-        return JSON.stringify(text.toWellFormed()).slice(1, -1);
+        const safe = this.#html ? text.replace(/[&<>]/g, (sign) => ENTITIES[sign]!) : text;
+        return JSON.stringify(safe.toWellFormed()).slice(1, -1);
       })
       .join("");
   }

@@ -48,6 +48,7 @@ pipeline:
       url: https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX
       body: single
       template: { text: '{event} by {actor}' }
+      escape: html
       rate: 1
 \`\`\`
 

@@ -25,6 +25,9 @@ export const httpOptions = z.strictObject({
       doc: "With `body: single`: the request's JSON, with `{field}` in its texts for top-level fields of the entry, and `{record_id}`, which is the same for the same entry, always.",
       example: { text: "{event} by {actor}" },
     }),
+  escape: z.enum(["none", "html"]).default("none").meta({
+    doc: "What of an entry goes into `template`: `html` writes `&`, `<` and `>` as `&amp;`, `&lt;` and `&gt;`. Slack wants that: else an entry's text could call a whole channel.",
+  }),
   add: z
     .record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()]))
     .default({})
@@ -76,6 +79,7 @@ export function checkOptions(options: HttpOptions): { errors: OptionProblem[]; w
     if (options.template !== undefined) error("template", "needs `body: single`");
     if (options.rate !== undefined) error("rate", "needs `body: single`");
   }
+  if (options.escape !== "none" && options.template === undefined) error("escape", "needs `template`");
   if (options.format === "original" && options.body !== "ndjson") error("format", "`original` is for `body: ndjson`");
   if (options.format === "original" && Object.keys(options.add).length > 0)
     error("add", "does not go with `format: original`");

@@ -121,6 +121,7 @@ test("what makes no sense is refused", () => {
   expect(errors({ url: "https://u:p@h/?a=b" })).toEqual(["url.0"]);
   expect(errors({ template: {} })).toEqual(["template"]);
   expect(errors({ rate: 1 })).toEqual(["rate"]);
+  expect(errors({ escape: "html" })).toEqual(["escape"]);
   expect(errors({ headers: { Host: "x" } })).toEqual(["headers"]);
   expect(errors({ username: "u" })).toEqual(["password"]);
   expect(errors({ format: "original", body: "json_array" })).toEqual(["format"]);
@@ -137,6 +138,13 @@ test("a webhook's address is a key, and is not said where the server quotes it",
   expect(await write(out, ["{}"])).toEqual({
     blocked: "HTTP 404: Cannot POST /services/T0001/B0001/[secret]?sig=[secret] ([secret]) (check `url`)",
   });
+});
+
+test("an entry's text calls nobody in a chat that is escaped for", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, body: "single", template: { text: "<b>{actor}" }, escape: "html" });
+  await write(out, ['{"actor":"<!channel> & \\u003cu\\u003e"}']);
+  expect(fake.entries).toEqual(['{"text":"<b>&lt;!channel&gt; &amp; &lt;u&gt;"}']);
 });
 
 test("an incident service is told by the record's id what is the same incident", async () => {
