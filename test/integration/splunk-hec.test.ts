@@ -2,7 +2,6 @@
  * Against a real collector, the OpenTelemetry Collector's receiver of Splunk's protocol: `HEC_URL` (with acknowledgement), `HEC_NOACK_URL`, `HEC_TOKEN`,
  * and `HEC_OUT`, the file in which it writes what it understood.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../agent/api/clock.ts";
 import type { Output } from "../../agent/api/output.ts";
@@ -11,63 +10,11 @@ import definition from "../../outputs/splunk-hec/index.ts";
 import { batchOf, entries } from "../contract/records.ts";
 import { Cuttable } from "../e2e/harness/cuttable.ts";
 import { until } from "../e2e/harness/until.ts";
-import { canRestart, restart, service } from "./services.ts";
+import { hec, mark, named, plain, understood } from "./hec.ts";
+import { canRestart, restart } from "./services.ts";
 import { ENTRIES, expectAll, STALL_TIMEOUT, ship, stalled } from "./shipment.ts";
 
-const hec = service("Splunk HEC receiver", ["HEC_URL", "HEC_NOACK_URL", "HEC_TOKEN", "HEC_OUT"]);
-
-interface Value {
-  readonly stringValue?: string;
-  readonly intValue?: string;
-  readonly doubleValue?: number;
-  readonly boolValue?: boolean;
-  readonly kvlistValue?: { readonly values: readonly Attribute[] };
-}
-interface Attribute {
-  readonly key: string;
-  readonly value: Value;
-}
-interface LogRecord {
-  readonly timeUnixNano: string;
-  readonly body: Value;
-  readonly attributes?: readonly Attribute[];
-  readonly resource: readonly Attribute[];
-}
-
-const plain = (value: Value | undefined): unknown =>
-  value?.kvlistValue
-    ? Object.fromEntries(value.kvlistValue.values.map((inner) => [inner.key, plain(inner.value)]))
-    : (value?.stringValue ??
-      value?.boolValue ??
-      value?.doubleValue ??
-      (value?.intValue === undefined ? undefined : Number(value.intValue)));
-const named = (list: readonly Attribute[] | undefined) =>
-  Object.fromEntries((list ?? []).map(({ key, value }) => [key, plain(value)]));
-
-/** What the collector wrote since `from`. */
-function understood(from: number): LogRecord[] {
-  const path = hec.env.HEC_OUT;
-  const length = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const bytes = Buffer.alloc(Math.max(0, length - from));
-  if (bytes.length === 0) return [];
-  const file = openSync(path, "r");
-  readSync(file, bytes, 0, bytes.length, from);
-  closeSync(file);
-  const lines = bytes.toString("utf8").split("\n").slice(0, -1);
-  return lines.flatMap((line) => {
-    const { resourceLogs } = JSON.parse(line) as {
-      resourceLogs: {
-        resource: { attributes: Attribute[] };
-        scopeLogs: { logRecords: Omit<LogRecord, "resource">[] }[];
-      }[];
-    };
-    return resourceLogs.flatMap(({ resource, scopeLogs }) =>
-      scopeLogs.flatMap(({ logRecords }) => logRecords.map((r) => ({ ...r, resource: resource?.attributes ?? [] }))),
-    );
-  });
-}
 const numbers = (from: number) => understood(from).map(({ body }) => (plain(body) as { n: number }).n);
-const mark = () => statSync(hec.env.HEC_OUT, { throwIfNoEntry: false })?.size ?? 0;
 
 describe.runIf(hec.there)("a real collector", () => {
   const open: Output[] = [];
@@ -155,6 +102,18 @@ describe.runIf(hec.there)("a real collector", () => {
         await way.mend();
       },
       kill: true,
+    });
+    await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
+    expectAll(numbers(from), "at least once");
+  });
+
+  test("of two collectors one is not there: all arrive", async () => {
+    const from = mark();
+    const dead = await Cuttable.to(hec.env.HEC_URL);
+    await dead.cut();
+    await ship({
+      output: shipped({ url: [dead.url, hec.env.HEC_URL], acknowledge: true }),
+      trouble: async () => {},
     });
     await until("the last to be written", () => new Set(numbers(from)).size === ENTRIES, { timeoutMs: 60_000 });
     expectAll(numbers(from), "at least once");
