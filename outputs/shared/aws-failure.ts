@@ -24,6 +24,8 @@ interface SdkError {
   readonly name?: unknown;
   readonly Code?: unknown;
   readonly code?: unknown;
+  /** S3 names the bucket's own region in some answers. */
+  readonly Region?: unknown;
   readonly message?: unknown;
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
@@ -66,6 +68,8 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "OperationAbortedException",
   "RequestTimeout",
   "RequestTimeoutException",
+  // A new bucket of which not every name server has heard: the way to it passes by itself.
+  "TemporaryRedirect",
   "XAmzContentChecksumMismatch",
   "XAmzContentSHA256Mismatch",
 ]);
@@ -92,7 +96,18 @@ const SAID: Readonly<Record<string, string>> = {
   RequestInTheFuture: "the clock of this host differs too much from the service's: set it right",
   PermanentRedirect: "it is in another region, or behind another endpoint: set `region` or `endpoint`",
   AuthorizationHeaderMalformed: "the region does not fit: set `region` to where the bucket is",
+  IllegalLocationConstraintException: "the region does not fit: set `region` to where the bucket is",
 };
+
+/** They mean that the region is wrong: the right one is said where the answer names it. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "PermanentRedirect",
+  "AuthorizationHeaderMalformed",
+  "IllegalLocationConstraintException",
+]);
+
+/** What the SDK makes of an answer that has no body (HEAD), or one that is no answer of the service. */
+const NAMELESS = /^(UnknownError|Unknown|Error|BadRequest|\d{3})$/;
 
 const RENEW: ReadonlySet<string> = new Set([
   "SignatureDoesNotMatch",
@@ -114,7 +129,9 @@ export function awsFailure(error: unknown): AwsFailure {
   const e = (typeof error === "object" && error !== null ? error : {}) as SdkError;
   const status = e.$metadata?.httpStatusCode;
   const code = codeOf(e, status);
-  const credentials = status === 401 || status === 403 || RENEW.has(code);
+  // A token that has expired is a 400, and an answer to HEAD has no body to say so.
+  const mute = status === 400 && NAMELESS.test(code);
+  const credentials = status === 401 || status === 403 || mute || RENEW.has(code);
   const pauseMs = retryAfter(e.$response?.headers);
   const of = (kind: AwsFailure["kind"], said = sentence(e, code, status)): AwsFailure => ({
     kind,
@@ -128,11 +145,22 @@ export function awsFailure(error: unknown): AwsFailure {
   if (THROTTLED.has(code) || status === 429) return of("throttled");
   if (TOO_LARGE.has(code) || status === 413) return of("too_large");
   if (TRANSIENT.has(code)) return of("transient");
+  const region = otherRegion(e, code, status);
+  if (region !== undefined) return of("operator", `it is in another region: set \`region: ${region}\``);
+  if (mute)
+    return of("operator", "the service answered 400 and does not say why: mostly credentials that have expired");
   if (SAID[code] !== undefined) return of("operator", `${code}: ${SAID[code]}`);
   if (status === undefined) return of(isOurs(e, code) ? "operator" : "transient");
   if (status === 503 && pauseMs !== undefined) return of("throttled");
   if (status === 408 || status === 409 || status >= 500 || status < 300) return of("transient");
   return of("operator");
+}
+
+/** The region that an answer names because ours is another. Also an expired token's bodiless 400 names one: there it may be the right one. */
+function otherRegion(e: SdkError, code: string, status: number | undefined): string | undefined {
+  if (!ELSEWHERE.has(code) && !(status === 301 && NAMELESS.test(code))) return undefined;
+  const found = text(e.Region) || text(e.$response?.headers?.["x-amz-bucket-region"]);
+  return /^[a-z0-9-]{1,64}$/.test(found) ? found : undefined;
 }
 
 /** Nobody answered, and no waiting will help. */
@@ -159,10 +187,14 @@ function sentence(e: SdkError, code: string, status: number | undefined): string
   if (code === "ECONNRESET") return "the connection was closed before the answer";
   if (code === "EPIPE") return "the connection was closed while the request was being sent";
   // Where an answer has no body (HEAD) the SDK makes its own words up: UnknownError, or the bare status.
-  const none = said === "" || said === code || /^(UnknownError|Unknown|\d{3})$/.test(said);
-  const what = none ? `the service answered ${status ?? "nothing"}` : said;
-  const prefix =
-    status === undefined || what.includes(code) || /^(UnknownError|Error|\d{3})$/.test(code) ? "" : `${code}: `;
+  const none = said === "" || said === code || NAMELESS.test(said);
+  const alien = /deserialization error/i.test(said);
+  const what = none
+    ? `the service answered ${status ?? "nothing"}`
+    : alien
+      ? `the answer (${status ?? "no status"}) is not of this service's kind: is there a proxy in between?`
+      : said;
+  const prefix = status === undefined || what.includes(code) || NAMELESS.test(code) ? "" : `${code}: `;
   const all = `${prefix}${what}`;
   return all.length > MAX_REASON ? `${all.slice(0, MAX_REASON - 1)}…` : all;
 }
