@@ -1,5 +1,5 @@
 /**
- * Names made from a time: `audit-logs-%Y.%m.%d`. Always UTC, so that a name is the same on every host and in every season.
+ * Names made from a time: `audit-logs-%Y.%m.%d`. UTC unless a zone's clock is given, so that a name is the same on every host.
  * The conversions are those of C's strftime that make sense in a name; an unknown one is an error, never passed through.
  */
 
@@ -11,7 +11,8 @@ const DAY = 24 * HOUR;
 interface Conversion {
   /** The conversion's text is the same for all times of one such period, in milliseconds. */
   readonly period: number;
-  format(date: Date): string;
+  /** `date`: its UTC fields show the wanted clock. `ms`: the time itself. */
+  format(date: Date, ms: number): string;
 }
 
 const two = (n: number) => String(n).padStart(2, "0");
@@ -28,7 +29,7 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
   H: { period: HOUR, format: (d) => two(d.getUTCHours()) },
   M: { period: MINUTE, format: (d) => two(d.getUTCMinutes()) },
   S: { period: SECOND, format: (d) => two(d.getUTCSeconds()) },
-  s: { period: SECOND, format: (d) => String(Math.floor(d.getTime() / SECOND)) },
+  s: { period: SECOND, format: (_, ms) => String(Math.floor(ms / SECOND)) },
 };
 
 export interface TimeTemplate {
@@ -38,8 +39,8 @@ export interface TimeTemplate {
   readonly period: number;
 }
 
-/** Compiles a template; throws a sentence where a conversion is unknown. */
-export function timeTemplate(text: string): TimeTemplate {
+/** Compiles a template; throws a sentence where a conversion is unknown. `clock`: of a zone (`zonedClock`); by default UTC. */
+export function timeTemplate(text: string, clock: (ms: number) => number = (ms) => ms): TimeTemplate {
   const problem = timeTemplateProblem(text);
   if (problem !== undefined) throw new Error(problem);
   const literals = text.split(/%(.)/s);
@@ -48,22 +49,26 @@ export function timeTemplate(text: string): TimeTemplate {
   );
   const period = parts.reduce((p, part) => (typeof part === "string" ? p : Math.min(p, part.period)), Infinity);
 
-  const make = (ms: number) => {
-    const date = new Date(ms);
-    return parts.map((part) => (typeof part === "string" ? part : part.format(date))).join("");
+  const make = (shown: number, ms: number) => {
+    const date = new Date(shown);
+    return parts.map((part) => (typeof part === "string" ? part : part.format(date, ms))).join("");
   };
   if (period === Infinity) {
-    const name = make(0);
+    const name = make(0, 0);
     return { period, format: () => name };
   }
   let from = Number.NaN;
+  let offset = Number.NaN;
   let name = "";
   return {
     period,
     format(ms) {
-      if (!(ms >= from && ms < from + period)) {
-        from = Math.floor(ms / period) * period;
-        name = make(ms);
+      const shown = clock(ms);
+      // A clock that is set back shows the same twice, and `%s` differs.
+      if (!(shown >= from && shown < from + period && shown - ms === offset)) {
+        from = Math.floor(shown / period) * period;
+        offset = shown - ms;
+        name = make(shown, ms);
       }
       return name;
     },

@@ -32,12 +32,18 @@ export function zonedClock(zone: string): (ms: number) => number {
   return (ms) => {
     if (!(ms >= from && ms < from + QUARTER)) {
       from = Math.floor(ms / QUARTER) * QUARTER;
-      const parts = Object.fromEntries(format.formatToParts(from).map(({ type, value }) => [type, value]));
-      const [year, month, day, hour, minute, second] = ["year", "month", "day", "hour", "minute", "second"].map((p) =>
-        Number(parts[p]),
-      ) as [number, number, number, number, number, number];
-      offset = Date.UTC(year, month - 1, day, hour, minute, second) - from;
+      offset = shownAt(format, from) - from;
     }
     return ms + offset;
   };
+}
+
+/** What the clock shows at a time, as the milliseconds that show the same in UTC. */
+function shownAt(format: Intl.DateTimeFormat, ms: number): number {
+  const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, value]));
+  const year = parts.era === "BC" ? 1 - Number(parts.year) : Number(parts.year);
+  // Not `Date.UTC`, which takes years below 100 for 19xx: the zero time of some languages is in the year 1.
+  const date = new Date(0);
+  date.setUTCFullYear(year, Number(parts.month) - 1, Number(parts.day));
+  return date.setUTCHours(Number(parts.hour), Number(parts.minute), Number(parts.second));
 }
