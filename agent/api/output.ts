@@ -70,7 +70,10 @@ export interface ObjectOutput {
   partition(batch: RecordBatch, index: number): string;
   /** What must be known again after a crash to repeat this very write (a file's length, say). At most 512 bytes. Called once per plan. */
   prepare?(plan: Omit<ObjectPlan, "note" | "repeat">): Promise<string>;
-  /** As `Output.write`. `batches` can be iterated again from the start; every iteration yields the same records. */
+  /**
+   * As `Output.write`, but an object is stored whole or not at all: one record named for a retry stands for all of them. `batches` can be
+   * iterated again from the start; every iteration yields the same records.
+   */
   writeObject(batches: AsyncIterable<RecordBatch>, plan: ObjectPlan, signal: AbortSignal): Promise<WriteResult>;
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

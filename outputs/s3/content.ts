@@ -10,10 +10,10 @@ import { ByteWriter } from "../shared/writer.ts";
 const CHUNK = 1024 * 1024;
 
 export interface Content {
-  /** Compressed, in pieces of any size. */
+  /** Compressed, in pieces of any size. Who wants no more of them stops. */
   readonly pieces: AsyncIterable<Buffer>;
-  /** SHA-256 of what was encoded, hex; known when the pieces have come to their end. */
-  sha256(): string;
+  /** SHA-256 of what is encoded, hex. Of what the pieces have not come to, the rest is read for it, and not compressed. */
+  sha256(): Promise<string>;
 }
 
 export function contentOf(
@@ -23,7 +23,8 @@ export function contentOf(
   signal: AbortSignal,
 ): Content {
   const hash = createHash("sha256");
-  async function* lines(): AsyncGenerator<Buffer> {
+  let whole = false;
+  async function* encoded(): AsyncGenerator<Buffer> {
     const writer = new ByteWriter(CHUNK);
     for await (const batch of batches) {
       signal.throwIfAborted();
@@ -37,30 +38,50 @@ export function contentOf(
       yield writer.take();
     }
     hash.update(writer.view());
+    whole = true;
     if (writer.length > 0) yield writer.take();
   }
-  if (compression === "none") return { pieces: lines(), sha256: () => hash.digest("hex") };
-  const packer = compression === "gzip" ? createGzip() : createZstdCompress();
-  const source = Readable.from(lines(), { objectMode: false });
-  source.on("error", (error) => packer.destroy(error));
-  packer.on("close", () => source.destroy());
-  return { pieces: source.pipe(packer), sha256: () => hash.digest("hex") };
+  const lines = encoded();
+  // Without `return`: who stops taking pieces leaves the rest of the lines to `sha256`.
+  const kept = { [Symbol.asyncIterator]: () => ({ next: () => lines.next() }) };
+  return {
+    pieces: compression === "none" ? kept : packed(kept, compression),
+    async sha256() {
+      for await (const _ of lines);
+      // What failed while the compressor still asked was said to nobody.
+      if (!whole) throw new Error("the records could not be read to their end");
+      return hash.digest("hex");
+    },
+  };
 }
 
-/** Pieces put together to parts of exactly `size` bytes, but for the last. */
+function packed(lines: AsyncIterable<Buffer>, compression: "gzip" | "zstd"): AsyncIterable<Buffer> {
+  const packer = compression === "gzip" ? createGzip() : createZstdCompress();
+  const source = Readable.from(lines, { objectMode: false });
+  source.on("error", (error) => packer.destroy(error));
+  packer.on("close", () => source.destroy());
+  return source.pipe(packer);
+}
+
+/**
+ * Pieces put together to parts of exactly `size` bytes, but for the last. One at a time: what the part before was made of is let go before the
+ * next is begun, and the memory that a part does not fill is never touched.
+ */
 export async function* partsOf(pieces: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
+  let part: Buffer | undefined;
   let length = 0;
-  for await (let piece of pieces) {
-    while (length + piece.length >= size) {
-      const fits = size - length;
-      yield Buffer.concat([...held, piece.subarray(0, fits)]);
-      piece = piece.subarray(fits);
-      held = [];
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      part ??= Buffer.allocUnsafeSlow(size);
+      const copied = piece.copy(part, length, at);
+      at += copied;
+      length += copied;
+      if (length < size) continue;
+      const full = part;
+      part = undefined;
       length = 0;
+      yield full;
     }
-    if (piece.length > 0) held.push(piece);
-    length += piece.length;
   }
-  if (length > 0) yield Buffer.concat(held);
+  if (part !== undefined) yield part.subarray(0, length);
 }

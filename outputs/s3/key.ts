@@ -42,32 +42,50 @@ export interface KeyOptions {
   readonly delimiters: string;
 }
 
-/** What is wrong with a format, and what is odd about it; for a plugin's `check`. */
-export function keyProblems(format: string): { error?: string; warning?: string } {
-  const time = timeTemplateProblem(format);
-  if (time !== undefined) return { error: time };
-  if (format.includes("$UUID")) {
-    return { error: "$UUID would make another object of every repeat; use $RANGE, which is as unique" };
+/** What is wrong with a format, and what is odd about it; for a plugin's `check`. `ageMs`: how long an object may be open. */
+export function keyProblems(format: string, ageMs: number): { error?: string; warnings: string[] } {
+  const error = keyError(format);
+  if (error !== undefined) return { error, warnings: [] };
+  const warnings: string[] = [];
+  if (!hasRange(format)) {
+    warnings.push("has no record range ($RANGE): `-<node>-<first>-<last>` is put before its extension");
   }
+  const folder = folderPeriod(format);
+  if (folder < HOUR) {
+    warnings.push(
+      "has folders finer than an hour: an object lies in that of its first entry, and holds entries of up to an hour after it",
+    );
+  }
+  const stretch = stretchOf(format);
+  if (stretch < ageMs) {
+    warnings.push(
+      `begins a new object with every ${stretch === HOUR ? "hour" : "day"} of the entries' own time, before \`upload_timeout\` is over: ` +
+        "fewer and larger objects need coarser folders",
+    );
+  }
+  return { warnings };
+}
+
+function keyError(format: string): string | undefined {
+  const time = timeTemplateProblem(format);
+  if (time !== undefined) return time;
+  if (format.includes("$UUID"))
+    return "$UUID would make another object of every repeat; use $RANGE, which is as unique";
   const unknown = /\$[A-Z]+/.exec(format.replace(WORDS, ""));
-  if (unknown)
-    return { error: `${unknown[0]} is unknown here; known are $TAG $TAG[n] $INDEX $NODE $FIRST $LAST $RANGE` };
-  if (/^\/*$/.test(format)) return { error: "must name an object" };
-  if (Buffer.byteLength(format) > 512) return { error: "is longer than 512 bytes" };
-  if (hasRange(format)) return {};
-  return { warning: "has no record range ($RANGE): `-<node>-<first>-<last>` is put before its extension" };
+  if (unknown) return `${unknown[0]} is unknown here; known are $TAG $TAG[n] $INDEX $NODE $FIRST $LAST $RANGE`;
+  if (/^\/*$/.test(format)) return "must name an object";
+  if (Buffer.byteLength(format) > 512) return "is longer than 512 bytes";
+  return undefined;
 }
 
 export function keyTemplate({ format, compression, zone, delimiters }: KeyOptions): KeyTemplate {
   const ranged = hasRange(format) ? format : withRange(format);
   const suffix = ranged.endsWith(SUFFIX[compression]) ? "" : SUFFIX[compression];
-  const name = `${ranged.replace(/^\/+/, "")}${suffix}`;
-  const times = timeTemplate(name);
-  const folder = timeTemplate(name.slice(0, name.lastIndexOf("/") + 1));
+  const name = `${ranged}${suffix}`;
   const clock = zonedClock(zone);
-  const finest = folder.period === Infinity ? DAY : folder.period;
+  const times = timeTemplate(name, clock);
   return {
-    period: times.period === Infinity ? Infinity : Math.min(Math.max(finest, HOUR), DAY),
+    period: stretchOf(name),
     clock,
     render({ tag, node, ms, first, last, plan }) {
       const words: Record<string, string> = {
@@ -79,13 +97,26 @@ export function keyTemplate({ format, compression, zone, delimiters }: KeyOption
         RANGE: `${safe(node)}-${first}-${last}`,
       };
       const parts = tag.split(new RegExp(`[${delimiters.replace(/[\]\\^-]/g, "\\$&")}]`));
-      return times
-        .format(clock(ms))
+      const key = times
+        .format(ms)
         .replace(WORDS, (_, part: string | undefined, word: string) =>
           part === undefined ? words[word]! : safe(parts[Number(part)] ?? ""),
         );
+      return tidy(key);
     },
   };
+}
+
+/** The stretch of time whose entries may share an object: as its folders have it, but an hour at least and a day at most. */
+export function stretchOf(format: string): number {
+  const period = folderPeriod(format);
+  if (timeTemplate(format).period === Infinity) return Infinity;
+  return Math.min(Math.max(period, HOUR), DAY);
+}
+
+/** How long the folders of a key stay the same; Infinity where they have no time. */
+function folderPeriod(format: string): number {
+  return timeTemplate(format.slice(0, format.lastIndexOf("/") + 1)).period;
 }
 
 /** With `-<number>` before the extension: a key beside one that is taken. */
@@ -93,6 +124,15 @@ export function besides(key: string, number: number): string {
   if (number === 0) return key;
   const at = extensionAt(key);
   return `${key.slice(0, at)}-${number}${key.slice(at)}`;
+}
+
+/** No leading slash; no empty folder (a part that a tag does not have), none that means "here" or "above" to whoever makes a path of it. */
+function tidy(key: string): string {
+  return key
+    .split("/")
+    .filter((part) => part !== "")
+    .map((part) => (/^\.{1,2}$/.test(part) ? part.replaceAll(".", "_") : part))
+    .join("/");
 }
 
 function hasRange(format: string): boolean {

@@ -2,13 +2,17 @@ import { z } from "zod";
 import { duration, size } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { awsOptions, awsProblems } from "../shared/aws.ts";
-import { preset, retentionDays } from "../shared/retention.ts";
+import { preset, RETENTION, retentionDays } from "../shared/retention.ts";
 import { isZone } from "../shared/zone.ts";
 import { keyProblems } from "./key.ts";
 
 const DEFAULT_FORMAT = "audit/$TAG/%Y/%m/%d/%H%M%S-$RANGE.jsonl";
-/** A whole object of the default size in one request; the service's least is 5 MiB. */
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: parts of 5 MiB to 5 GiB, 10,000 of them. Nobody wants 5 GiB in memory. */
 const MIN_PART = 5 * 1024 * 1024;
+const MAX_PART = 1024 ** 3;
+const MAX_PARTS = 10_000;
+/** Nothing in these can be read before it is restored, which takes hours. */
+const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
 
 export const s3Options = z.strictObject({
   bucket: z
@@ -35,7 +39,7 @@ export const s3Options = z.strictObject({
   format: z.enum(["json", "original"]).default("json").meta({
     doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence.",
   }),
-  part_size: size("Larger objects go up in parts of this size; no more than one is in memory. At least 5MiB.", "8MiB"),
+  part_size: size("Larger objects go up in parts of this size; no more than one is in memory. 5MiB to 1GiB.", "8MiB"),
   server_side_encryption: z
     .enum(["AES256", "aws:kms", "aws:kms:dsse"])
     .optional()
@@ -73,10 +77,16 @@ export type S3Options = z.output<typeof s3Options>;
 /** What zod cannot say. */
 export function checkOptions(options: S3Options): { errors: OptionProblem[]; warnings: OptionProblem[] } {
   const { errors, warnings } = awsProblems(options);
-  const key = keyProblems(options.s3_key_format);
+  const key = keyProblems(options.s3_key_format, options.upload_timeout);
   if (key.error !== undefined) errors.push({ path: ["s3_key_format"], message: key.error });
-  if (key.warning !== undefined) warnings.push({ path: ["s3_key_format"], message: key.warning });
-  if (options.part_size < MIN_PART) errors.push({ path: ["part_size"], message: "must be at least 5MiB" });
+  for (const message of key.warnings) warnings.push({ path: ["s3_key_format"], message });
+  const { part_size, total_file_size } = options;
+  if (part_size < MIN_PART || part_size > MAX_PART) {
+    errors.push({ path: ["part_size"], message: "must be 5MiB to 1GiB" });
+  } else if (total_file_size > MAX_PARTS * part_size) {
+    const message = `an upload has ${MAX_PARTS} parts at most: objects of that size need a \`part_size\` of ${Math.ceil(total_file_size / MAX_PARTS)}`;
+    errors.push({ path: ["total_file_size"], message });
+  }
   if (options.kms_key_id !== undefined && !options.server_side_encryption?.startsWith("aws:kms")) {
     errors.push({ path: ["kms_key_id"], message: "needs `server_side_encryption: aws:kms`" });
   }
@@ -89,6 +99,12 @@ export function checkOptions(options: S3Options): { errors: OptionProblem[]; war
       errors.push({ path: ["object_lock"], message: "needs `retain_days`, a `preset`, or `legal_hold: true`" });
     }
     if (warning !== undefined) warnings.push({ path: ["object_lock", "preset"], message: warning });
+    const archived = ARCHIVES.has(options.storage_class ?? "");
+    const { immediate } = lock.preset === undefined ? {} : RETENTION[lock.preset];
+    if (archived && immediate !== undefined) {
+      const message = `${lock.preset} wants ${immediate} days immediately available, and what is in ${options.storage_class} must be restored first: let a lifecycle rule move objects there after them`;
+      warnings.push({ path: ["storage_class"], message });
+    }
   }
   return { errors, warnings };
 }

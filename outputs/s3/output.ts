@@ -1,16 +1,20 @@
+import { createHash } from "node:crypto";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, ObjectOutput, ObjectPlan, WriteResult } from "../../agent/api/output.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
 import { Encoder } from "../shared/encode.ts";
+import type { Identity } from "./about.ts";
 import { contentOf, partsOf } from "./content.ts";
 import { besides, type KeyTemplate, keyTemplate, MAX_KEY_BYTES } from "./key.ts";
 import type { S3Options } from "./options.ts";
-import { type Identity, Store, TakenError } from "./store.ts";
+import { Store, TakenError } from "./store.ts";
 
+/** Stands for tag and record ids in the key of a probe, under which nothing is ever stored. */
+const PROBE = "audit-agent-probe";
 /** Keys tried beside one that other content stands under. */
 const MAX_BESIDES = 9;
-/** A partition may have 512 bytes. */
+/** A partition may have 512 bytes: so many characters of a tag, each of three bytes at most, and a hash. */
 const MAX_TAG = 128;
 
 export class S3Output implements ObjectOutput {
@@ -47,7 +51,7 @@ export class S3Output implements ObjectOutput {
       this.#stretch = stretch;
       this.#tag = batch.tag;
       const from = period === Infinity ? "" : `${new Date(stretch * period).toISOString().slice(0, 13)} `;
-      this.#partition = `${from}${batch.tag.slice(0, MAX_TAG)}`;
+      this.#partition = `${from}${partitionTag(batch.tag)}`;
     }
     return this.#partition;
   }
@@ -76,8 +80,7 @@ export class S3Output implements ObjectOutput {
       const { kind, reason, pauseMs } = this.#store.connection.failure(error);
       if (kind === "operator" || kind === "too_large") return { blocked: reason };
       if (kind === "throttled") {
-        const failure: Failure = { action: "retry", reason };
-        const failed = new Map(Array.from({ length: plan.records }, (_, index) => [index, failure]));
+        const failed = new Map<number, Failure>([[0, { action: "retry", reason }]]);
         return { failed, ...(pauseMs !== undefined && { pauseMs }) };
       }
       throw new Error(reason);
@@ -85,12 +88,13 @@ export class S3Output implements ObjectOutput {
   }
 
   async probe(signal: AbortSignal): Promise<void> {
+    const { node, clock } = this.#context;
+    const name = { tag: PROBE, node, ms: clock.now(), first: PROBE, last: PROBE, plan: "" };
     try {
-      await this.#store.probe(signal);
+      await this.#store.probe(this.#template.render(name), signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      const { status, reason } = this.#store.connection.failure(error);
-      throw new Error(`bucket ${this.#options.bucket}: ${status === 404 ? "there is none of that name" : reason}`);
+      throw new Error(`bucket ${this.#options.bucket}: ${this.#store.connection.failure(error).reason}`);
     }
   }
 
@@ -109,13 +113,14 @@ export class S3Output implements ObjectOutput {
     const sent = await this.#read(batches, signal);
     // Begun before: a look is cheaper than an upload that turns out to have been made. Only equal content proves it: plans are numbered
     // anew in every data directory.
-    if (plan.repeat && (await this.#store.identityOf(key, signal))?.sha256 === sent.sha256) return repeated;
+    if (plan.repeat && (await this.#store.glance(key, signal))?.sha256 === sent.sha256) return repeated;
     const identity: Identity = { plan: plan.id, sha256: sent.sha256, records: plan.records };
     for (let number = 0; number <= MAX_BESIDES; number++) {
       const name = besides(key, number);
       try {
         if (sent.whole !== undefined) await this.#store.put(name, sent.whole, identity, signal);
         else {
+          if (plan.repeat) await this.#store.abandon(name, signal);
           const { pieces } = this.#content(batches, signal);
           await this.#store.putParts(name, partsOf(pieces, this.#options.part_size), identity, signal);
         }
@@ -124,7 +129,8 @@ export class S3Output implements ObjectOutput {
         if (!(error instanceof TakenError)) throw error;
       }
       const there = await this.#store.identityOf(name, signal);
-      if (there?.sha256 === identity.sha256) return repeated;
+      if (there === undefined) throw new Error(`the object ${name} was there a moment ago, and is not any more`);
+      if (there.sha256 === identity.sha256) return repeated;
       this.#context.emit({
         is: "key_conflict",
         output: this.#context.alias,
@@ -141,14 +147,13 @@ export class S3Output implements ObjectOutput {
     signal: AbortSignal,
   ): Promise<{ sha256: string; whole: Buffer | undefined }> {
     const { pieces, sha256 } = this.#content(batches, signal);
-    let held: Buffer[] | undefined = [];
-    let length = 0;
-    for await (const piece of pieces) {
-      length += piece.length;
-      if (length > this.#options.part_size) held = undefined;
-      held?.push(piece);
+    const { part_size } = this.#options;
+    let whole: Buffer | undefined = Buffer.alloc(0);
+    for await (const part of partsOf(pieces, part_size)) {
+      whole = part.length < part_size ? part : undefined;
+      break;
     }
-    return { sha256: sha256(), whole: held && Buffer.concat(held) };
+    return { sha256: await sha256(), whole };
   }
 
   #content(batches: AsyncIterable<RecordBatch>, signal: AbortSignal) {
@@ -159,6 +164,12 @@ export class S3Output implements ObjectOutput {
     const time = this.#view.time(batch, index);
     return time.kind === TimeKind.exact ? time.ms : batch.readTime;
   }
+}
+
+/** Long tags are told apart by their hash. */
+function partitionTag(tag: string): string {
+  if (tag.length <= MAX_TAG) return tag;
+  return `${tag.slice(0, MAX_TAG)}~${createHash("sha256").update(tag).digest("base64url").slice(0, 16)}`;
 }
 
 async function firstOf(batches: AsyncIterable<RecordBatch>): Promise<RecordBatch | undefined> {

@@ -1,29 +1,22 @@
 /** The requests, conditional and with checksums, on the SDK's client. */
 import { createHash } from "node:crypto";
-import type { PutObjectCommandInput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { OutputContext } from "../../agent/api/context.ts";
 import { type AwsConnection, awsConnection } from "../shared/aws.ts";
 import { named } from "../shared/lazy.ts";
-import { retentionDays } from "../shared/retention.ts";
+import { aboutObject, type Identity, identityIn } from "./about.ts";
 import type { S3Options } from "./options.ts";
 
 type Sdk = typeof import("@aws-sdk/client-s3");
-
-/** What an object says of itself. */
-export interface Identity {
-  readonly plan: string;
-  /** SHA-256 of the uncompressed content, hex. */
-  readonly sha256: string;
-  readonly records: number;
+interface Opened {
+  readonly sdk: Sdk;
+  readonly client: S3Client;
 }
 
-const DAY = 86_400_000;
-const PLAN = "audit-plan";
-const SHA256 = "audit-sha256";
-const RECORDS = "audit-records";
-const TYPES = { gzip: "application/gzip", zstd: "application/zstd", none: "application/x-ndjson" } as const;
 /** An upload that failed is given up on the service's side as well, but nothing waits long for that. */
 const ABORT_MS = 5_000;
+/** Of an upload that is never completed. */
+const PROBED: Identity = { plan: "probe", sha256: "", records: 0 };
 
 /** The service has an object of that name. */
 export class TakenError extends Error {}
@@ -32,7 +25,7 @@ export class Store {
   readonly connection: AwsConnection;
   readonly #options: S3Options;
   readonly #context: OutputContext;
-  #opened: Promise<{ readonly sdk: Sdk; readonly client: S3Client }> | undefined;
+  #opened: Promise<Opened> | undefined;
 
   constructor(options: S3Options, context: OutputContext) {
     this.#options = options;
@@ -44,28 +37,21 @@ export class Store {
   async put(key: string, body: Buffer, identity: Identity, signal: AbortSignal): Promise<void> {
     const { sdk, client } = await this.#open();
     const command = new sdk.PutObjectCommand({
-      ...this.#about(key, identity),
+      ...this.#about(client, key, identity),
       Body: body,
       ContentLength: body.length,
       IfNoneMatch: "*",
       ChecksumSHA256: sha256Base64(body),
     });
-    await unlessTaken(client.send(command, { abortSignal: signal }));
+    stored(await unlessTaken(client.send(command, { abortSignal: signal })));
   }
 
   /** The same in parts; what was uploaded is given up where anything fails. */
   async putParts(key: string, parts: AsyncIterable<Buffer>, identity: Identity, signal: AbortSignal): Promise<void> {
     const { sdk, client } = await this.#open();
-    const where = { Bucket: this.#options.bucket, Key: key };
-    const create = new sdk.CreateMultipartUploadCommand({
-      ...this.#about(key, identity),
-      ChecksumAlgorithm: "SHA256",
-      ChecksumType: "COMPOSITE",
-    });
-    const { UploadId } = await client.send(create, { abortSignal: signal });
-    const upload = { ...where, UploadId };
+    const upload = await this.#begin(key, identity, signal);
     try {
-      const done: { PartNumber: number; ETag: string | undefined; ChecksumSHA256: string }[] = [];
+      const done: { PartNumber: number; ETag: string; ChecksumSHA256: string }[] = [];
       for await (const body of parts) {
         const ChecksumSHA256 = sha256Base64(body);
         const PartNumber = done.length + 1;
@@ -76,7 +62,7 @@ export class Store {
           ContentLength: body.length,
           ChecksumSHA256,
         });
-        const { ETag } = await client.send(command, { abortSignal: signal });
+        const ETag = stored(await client.send(command, { abortSignal: signal }));
         done.push({ PartNumber, ETag, ChecksumSHA256 });
       }
       const complete = new sdk.CompleteMultipartUploadCommand({
@@ -85,7 +71,7 @@ export class Store {
         ChecksumType: "COMPOSITE",
         IfNoneMatch: "*",
       });
-      await unlessTaken(client.send(complete, { abortSignal: signal }));
+      stored(await unlessTaken(client.send(complete, { abortSignal: signal })));
     } catch (error) {
       const abort = new sdk.AbortMultipartUploadCommand(upload);
       await client.send(abort, { abortSignal: AbortSignal.timeout(ABORT_MS) }).catch(() => undefined);
@@ -99,17 +85,63 @@ export class Store {
     try {
       const command = new sdk.HeadObjectCommand({ Bucket: this.#options.bucket, Key: key });
       const { Metadata = {} } = await client.send(command, { abortSignal: signal });
-      const { [PLAN]: plan, [SHA256]: sha256 } = Metadata;
-      return { ...(plan !== undefined && { plan }), ...(sha256 !== undefined && { sha256 }) };
+      return identityIn(Metadata);
     } catch (error) {
-      if (statusOf(error) === 404) return undefined;
+      const status = statusOf(error);
+      if (status === 404) return undefined;
+      if (status === 403)
+        (error as Error).message = `${key} is there, but may not be looked at (403): s3:GetObject is needed`;
       throw error;
     }
   }
 
-  async probe(signal: AbortSignal): Promise<void> {
+  /**
+   * The same, where nobody has to know: undefined also where a look is not allowed. Without s3:ListBucket that is the answer to a name under
+   * which there is nothing; and where something else is wrong, the answer to an upload says what, as one to HEAD never does.
+   */
+  async glance(key: string, signal: AbortSignal): Promise<Partial<Identity> | undefined> {
+    try {
+      return await this.identityOf(key, signal);
+    } catch (error) {
+      if ([400, 401, 403].includes(statusOf(error) ?? 0)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Gives up what a killed agent had uploaded of an object. Where that is not allowed the bucket's lifecycle rule is what remains. */
+  async abandon(key: string, signal: AbortSignal): Promise<void> {
     const { sdk, client } = await this.#open();
-    await client.send(new sdk.HeadBucketCommand({ Bucket: this.#options.bucket }), { abortSignal: signal });
+    const { bucket: Bucket } = this.#options;
+    try {
+      const list = new sdk.ListMultipartUploadsCommand({ Bucket, Prefix: key });
+      const { Uploads = [] } = await client.send(list, { abortSignal: signal });
+      for (const { Key, UploadId } of Uploads) {
+        if (Key !== key) continue;
+        await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), { abortSignal: signal });
+      }
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+
+  /**
+   * An upload in parts is begun as any other is, and given up: rights, encryption, storage class, tags, ACL and lock are those of a write, and
+   * nothing is stored.
+   */
+  async probe(key: string, signal: AbortSignal): Promise<void> {
+    const { sdk, client } = await this.#open();
+    const { bucket: Bucket, object_lock } = this.#options;
+    if (object_lock) {
+      const ask = new sdk.GetObjectLockConfigurationCommand({ Bucket });
+      await client.send(ask, { abortSignal: signal }).catch((error: unknown) => {
+        // What else is wrong, or that one may not ask, shows below.
+        if (!(error instanceof Error) || error.name !== "ObjectLockConfigurationNotFoundError") return;
+        error.message = "Object Lock is not switched on there, so no upload with `object_lock` would be taken";
+        throw error;
+      });
+    }
+    const upload = await this.#begin(key, PROBED, signal);
+    await client.send(new sdk.AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(ABORT_MS) });
   }
 
   async close(): Promise<void> {
@@ -119,7 +151,7 @@ export class Store {
     this.connection.close();
   }
 
-  #open(): Promise<{ readonly sdk: Sdk; readonly client: S3Client }> {
+  #open(): Promise<Opened> {
     this.#opened ??= import("@aws-sdk/client-s3").then(named).then((sdk) => ({
       sdk,
       client: new sdk.S3Client({
@@ -133,35 +165,23 @@ export class Store {
     return this.#opened;
   }
 
-  #about(key: string, { plan, sha256, records }: Identity) {
-    const { bucket, compression, server_side_encryption, kms_key_id, storage_class, acl, tags } = this.#options;
-    const about: Omit<PutObjectCommandInput, "Body"> = {
-      Bucket: bucket,
-      Key: key,
-      ContentType: TYPES[compression],
-      Metadata: { [PLAN]: plan, [SHA256]: sha256, [RECORDS]: String(records) },
-      ...(server_side_encryption && { ServerSideEncryption: server_side_encryption }),
-      ...(kms_key_id !== undefined && { SSEKMSKeyId: kms_key_id }),
-      ...(storage_class && { StorageClass: storage_class }),
-      ...(acl && { ACL: acl }),
-      ...(Object.keys(tags).length > 0 && { Tagging: new URLSearchParams(tags).toString() }),
-      ...this.#lock(),
-    };
-    return about;
+  async #begin(key: string, identity: Identity, signal: AbortSignal) {
+    const { sdk, client } = await this.#open();
+    const about = this.#about(client, key, identity);
+    const create = new sdk.CreateMultipartUploadCommand({
+      ...about,
+      ChecksumAlgorithm: "SHA256",
+      ChecksumType: "COMPOSITE",
+    });
+    const { UploadId } = await client.send(create, { abortSignal: signal });
+    if (UploadId === undefined) throw new Error(ALIEN);
+    return { Bucket: about.Bucket, Key: key, UploadId };
   }
 
-  /** Counted from the upload: a repeat that finds the object there leaves its date as it is. */
-  #lock(): Partial<PutObjectCommandInput> {
-    const lock = this.#options.object_lock;
-    if (!lock) return {};
-    const { days } = retentionDays(lock.preset, lock.retain_days);
-    return {
-      ...(days !== undefined && {
-        ObjectLockMode: lock.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
-        ObjectLockRetainUntilDate: new Date(this.#context.clock.now() + days * DAY),
-      }),
-      ...(lock.legal_hold && { ObjectLockLegalHoldStatus: "ON" as const }),
-    };
+  #about(client: S3Client, key: string, identity: Identity) {
+    // The SDK signs with the service's clock where ours is wrong: a lock must not end earlier for that.
+    const now = this.#context.clock.now() + client.config.systemClockOffset;
+    return aboutObject(this.#options, key, identity, now);
   }
 }
 
@@ -173,11 +193,20 @@ function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
 }
 
-async function unlessTaken(answer: Promise<unknown>): Promise<void> {
+/** Who answers 200 to anything (a log-in page on the way) has stored nothing. */
+function stored({ ETag }: { readonly ETag?: string | undefined }): string {
+  if (ETag === undefined) throw new Error(ALIEN);
+  return ETag;
+}
+
+const ALIEN = "the answer is none of S3's: is there a proxy in between?";
+
+async function unlessTaken<T>(answer: Promise<T>): Promise<T> {
   try {
-    await answer;
+    return await answer;
   } catch (error) {
-    if (statusOf(error) === 412) throw new TakenError();
+    // What comes after the first bytes of an answer to a completion has no status of its own.
+    if (statusOf(error) === 412 || (error as Error).name === "PreconditionFailed") throw new TakenError();
     throw error;
   }
 }

@@ -47,7 +47,7 @@ test.each([
     { name: "Error", message: "x", more: { code: "CERT_HAS_EXPIRED" } },
     "operator",
   ],
-] as const)("%s is %3$s", (_, said, kind) => {
+] as const)("%s", (_, said, kind) => {
   expect(of(said).kind).toBe(kind);
 });
 

@@ -132,6 +132,8 @@ const STALL_MS = 60_000;
 const CONNECT_MS = 10_000;
 /** Credentials are renewed so long before they end. */
 const EARLY_MS = 5 * 60_000;
+/** Who gives out what is about to end is asked no more often than this; the SDK wants credentials several times for one request. */
+const AGAIN_MS = 60_000;
 
 /** Imports the SDK's credential chain only where it is asked for. */
 export function awsConnection(
@@ -187,6 +189,7 @@ class Credentials {
   readonly #asking: Asking;
   #provider: Promise<Provider> | undefined;
   #kept: Promise<AwsCredentials> | undefined;
+  #keptAt = 0;
   /** The keys a role was assumed with: under others it is assumed anew. */
   #keptFor = "";
   #last: AwsCredentials | undefined;
@@ -247,11 +250,13 @@ class Credentials {
     this.#keptFor = keys;
     const kept = this.#kept;
     if (kept !== undefined) {
-      const { expiration } = await kept;
-      if (expiration === undefined || expiration.getTime() - this.#asking.clock.now() > EARLY_MS) return await kept;
+      const now = this.#asking.clock.now();
+      const left = ((await kept).expiration?.getTime() ?? Infinity) - now;
+      if (left > EARLY_MS || (left > 0 && now - this.#keptAt < AGAIN_MS)) return await kept;
       if (this.#kept === kept) this.#kept = undefined;
     }
     // One question for all requests that wait for its answer; a failure is nobody's to keep.
+    if (this.#kept === undefined) this.#keptAt = this.#asking.clock.now();
     this.#kept ??= this.#ask();
     const asked = this.#kept;
     try {
@@ -271,7 +276,9 @@ class Credentials {
     const { fromNodeProviderChain, fromTemporaryCredentials } = named(await import("@aws-sdk/credential-providers"));
     const { profile, access_key_id, assume_role } = this.#options;
     const { node, shared } = this.#asking;
-    const chain = () => fromNodeProviderChain({ ...(profile !== undefined && { profile }), clientConfig: shared });
+    // Its files are read once for all and kept, unless it is told not to: renewed keys would never be seen.
+    const files = { ...(profile !== undefined && { profile }), ignoreCache: true };
+    const chain = () => fromNodeProviderChain({ ...files, clientConfig: shared });
     const source: Provider = access_key_id === undefined ? chain() : async () => this.#given();
     if (assume_role === undefined) return source;
     const { role_arn, external_id, session_name, duration, endpoint } = assume_role;

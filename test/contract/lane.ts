@@ -152,7 +152,10 @@ export class TestLane {
     const sum: { refused?: string; blocked?: string; pauseMs?: number; repeated?: number } = {};
     for (const { plan, batches, indexes } of shipment.parts) {
       const result = await output.writeObject(iterable(batches), { ...plan, repeat }, signal);
-      for (const [index, failure] of result.failed ?? []) failed.set(indexes[index]!, failure);
+      // An object is stored whole or not at all: what holds one record back holds back all.
+      const held = [...(result.failed?.values() ?? [])].find(({ action }) => action !== "reject");
+      if (held) for (const index of indexes) failed.set(index, held);
+      else for (const [index, failure] of result.failed ?? []) failed.set(indexes[index]!, failure);
       const { failed: _, ...rest } = result;
       Object.assign(sum, rest);
     }

@@ -16,6 +16,14 @@ export type S3Mode =
   | "denied"
   /** The second part of an upload is answered 500. */
   | "part_fails"
+  /** Completing an upload is answered 200, and then with an error. */
+  | "complete_fails"
+  /** 301: the bucket is in eu-west-1. */
+  | "elsewhere"
+  /** 403: the service's clock is a day ahead. */
+  | "skewed"
+  /** A proxy answers every request with 200 and a page of its own. */
+  | "portal"
   /** The object is stored, and the connection closed instead of an answer. */
   | "silent";
 
@@ -33,6 +41,7 @@ interface Upload {
   readonly parts: Map<number, Buffer>;
 }
 
+const DAY = 86_400_000;
 const KEPT = /^(x-amz-(meta-|object-lock|server-side|storage|acl|tagging)|content-type)/;
 
 export class FakeS3 extends FakeHttpServer<S3Mode> {
@@ -40,6 +49,16 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
   /** In the order of their arrival. */
   readonly objects: FakeObject[] = [];
   readonly uploads = new Map<string, Upload>();
+  /** Rights that are not given (`s3:ListBucket`, `s3:GetObject`, `s3:ListBucketMultipartUploads`). */
+  readonly withheld = new Set<string>();
+  /** Codes by access key: requests signed with it are answered 400 ExpiredToken, say. */
+  readonly refusedKeys = new Map<string, string>();
+  /** Access keys of the requests, in their order. */
+  readonly signedBy: string[] = [];
+  /** Whether the bucket has Object Lock. */
+  lockable = true;
+  /** Whether an object may be looked at in the moment after it was found taken (as of a deletion, or a store that is behind). */
+  shy = false;
   #uploads = 0;
 
   private constructor(bucket: string, tls?: ServerOptions) {
@@ -69,19 +88,35 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
     if (this.mode === "throttled")
       return fault(503, "SlowDown", "Please reduce your request rate.", { "retry-after": "3" });
     if (this.mode === "denied") return fault(403, "AccessDenied", "Access Denied");
+    if (this.mode === "portal")
+      return { status: 200, text: "<html>Log in</html>", headers: { "content-type": "text/html" } };
+    if (this.mode === "elsewhere")
+      return fault(301, "PermanentRedirect", "Use the specified endpoint", { "x-amz-bucket-region": "eu-west-1" });
+    const keyId = /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1] ?? "";
+    this.signedBy.push(keyId);
+    const refused = this.refusedKeys.get(keyId);
+    if (refused !== undefined) return fault(refused === "ExpiredToken" ? 400 : 403, refused, "refused");
+    const signed = String(headers["x-amz-date"]).replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z");
+    if (this.mode === "skewed" && Date.parse(signed) < Date.now() + DAY / 2) {
+      const date = new Date(Date.now() + DAY).toUTCString();
+      return fault(403, "RequestTimeTooSkewed", "The difference between the times is too large.", { date });
+    }
     const [, bucket, ...rest] = path.split("/");
     if (bucket !== this.bucket) return fault(404, "NoSuchBucket", "The specified bucket does not exist");
     const key = rest.join("/");
-    if (key === "") return { status: 200 };
+    if (key === "") return this.#bucket(method, query);
     if (method === "HEAD") {
-      const found = this.#find(key);
-      return found ? { status: 200, headers: found.headers } : { status: 404 };
+      const found = this.shy ? undefined : this.#find(key);
+      if (found) return this.withheld.has("s3:GetObject") ? { status: 403 } : { status: 200, headers: found.headers };
+      return { status: this.withheld.has("s3:ListBucket") ? 403 : 404 };
     }
     const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => KEPT.test(name))) as Record<
       string,
       string
     >;
     const id = query.get("uploadId");
+    if (headers["x-amz-object-lock-mode"] !== undefined && !this.lockable)
+      return fault(400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
     if (method === "POST" && query.has("uploads")) {
       const made = `upload-${++this.#uploads}`;
       this.uploads.set(made, { key, headers: kept, parts: new Map() });
@@ -109,6 +144,10 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
     const parts = [...upload.parts].sort(([a], [b]) => a - b).map(([, part]) => part);
     if (parts.slice(0, -1).some((part) => part.length < 5 * 1024 * 1024))
       return fault(400, "EntityTooSmall", "Too small");
+    if (this.mode === "complete_fails") {
+      const { text } = fault(500, "InternalError", "We encountered an internal error. Please try again.");
+      return { status: 200, text: text! };
+    }
     const answer = this.#store(request, {
       key,
       body: Buffer.concat(parts),
@@ -120,6 +159,26 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
     return xml("<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");
   }
 
+  #bucket(method: string, query: URLSearchParams): FakeAnswer {
+    if (method === "GET" && query.has("object-lock")) {
+      if (this.lockable)
+        return xml("<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>");
+      return fault(
+        404,
+        "ObjectLockConfigurationNotFoundError",
+        "Object Lock configuration does not exist for this bucket",
+      );
+    }
+    if (method === "GET" && query.has("uploads")) {
+      if (this.withheld.has("s3:ListBucketMultipartUploads")) return fault(403, "AccessDenied", "Access Denied");
+      const prefix = query.get("prefix") ?? "";
+      const found = [...this.uploads].filter(([, { key }]) => key.startsWith(prefix));
+      const listed = found.map(([id, { key }]) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`);
+      return xml(`<ListMultipartUploadsResult>${listed.join("")}</ListMultipartUploadsResult>`);
+    }
+    return { status: this.withheld.has("s3:ListBucket") ? 403 : 200 };
+  }
+
   #find(key: string): FakeObject | undefined {
     return this.objects.findLast((object) => object.key === key);
   }
@@ -129,7 +188,7 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
       return fault(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
     }
     this.objects.push(object);
-    return this.mode === "silent" ? "close" : { status: 200 };
+    return this.mode === "silent" ? "close" : { status: 200, headers: { etag: '"1"' } };
   }
 }
 
