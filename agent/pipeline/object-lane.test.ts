@@ -72,6 +72,21 @@ describe("ObjectLane", () => {
     expect(plan).toMatchObject({ repeat: false, note: `note of ${plan.id}` });
   });
 
+  it("asked to flush reads what is there first: a backlog is no reason for small objects", async () => {
+    const bench = await open();
+    const store = new Store();
+    const gate = Promise.withResolvers<void>();
+    store.before = () => gate.promise;
+    const lane = await bench.lane("out", store, { assemble: { bytes: 1_000, ageMs: 60_000 } });
+    await bench.append([`x:${"x".repeat(1_000)}`]);
+    await until(() => store.plans.length === 1);
+    for (let n = 0; n < 8; n++) await bench.append([`a:${n}`]);
+    const settled = lane.settled(never);
+    gate.resolve();
+    await settled;
+    expect([...store.objects.values()].slice(1)).toEqual([lines("a", 0, 8)]);
+  });
+
   it("writes by age while little comes in", async () => {
     const bench = await open();
     const store = new Store();

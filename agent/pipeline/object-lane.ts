@@ -95,11 +95,12 @@ export class ObjectLane implements Lane {
     // A skip that could not be saved: no other record may be, before what it skipped is counted.
     if (this.#skipped) return this.#commit();
     if (this.#planned) return this.#write(this.#planned);
-    const all = this.#flushing || this.#marks.size > MOST_MARKS;
-    const due = this.#grouper.ripen(clock.monotonic(), all);
+    const due = this.#grouper.ripen(clock.monotonic(), this.#marks.size > MOST_MARKS);
     const group = this.#grouper.first();
     if (group) return this.#plan(group, signal);
     if (await this.#read(Number.POSITIVE_INFINITY)) return;
+    // Only now: flushed while there is more to read, each block would become an object of its own.
+    if (this.#flushing && this.#grouper.open.size > 0) return void this.#grouper.ripen(clock.monotonic(), true);
     if (this.#grouper.open.size === 0) {
       if (precedes(reader.cursor, reader.position)) await this.#commit();
       this.#bell.ring();
