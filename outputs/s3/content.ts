@@ -70,18 +70,21 @@ function packed(lines: AsyncIterable<Buffer>, compression: "gzip" | "zstd"): Asy
 export async function* partsOf(pieces: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
   let part: Buffer | undefined;
   let length = 0;
+  // Not a variable of the generator's: it would hold the part before until the next is full.
+  const taken = () => {
+    const full = part!.subarray(0, length);
+    part = undefined;
+    length = 0;
+    return full;
+  };
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length; ) {
       part ??= Buffer.allocUnsafeSlow(size);
       const copied = piece.copy(part, length, at);
       at += copied;
       length += copied;
-      if (length < size) continue;
-      const full = part;
-      part = undefined;
-      length = 0;
-      yield full;
+      if (length === size) yield taken();
     }
   }
-  if (part !== undefined) yield part.subarray(0, length);
+  if (part !== undefined) yield taken();
 }
