@@ -81,6 +81,7 @@ describe("ObjectLane", () => {
     await bench.append([`x:${"x".repeat(1_000)}`]);
     await until(() => store.plans.length === 1);
     for (let n = 0; n < 8; n++) await bench.append([`a:${n}`]);
+    await bench.queue.flush();
     const settled = lane.settled(never);
     gate.resolve();
     await settled;

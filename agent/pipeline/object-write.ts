@@ -33,6 +33,8 @@ export async function* recordsOf(
 ): AsyncGenerator<{ seq: number; batch: RecordBatch }> {
   const { from, to, partition } = group;
   for await (const { seq, batch } of reader.range(from, to)) {
+    // Of another tag, say: no need to ask for each record.
+    if (group.perBlock?.has(seq) === false) continue;
     const first = seq === from.seq ? from.index : 0;
     const last = seq === to.seq ? to.index : batch.count;
     const keep = new Uint32Array(Math.max(0, last - first));

@@ -29,9 +29,14 @@ export function aboutObject(options: S3Options, key: string, { plan, sha256, rec
     ...(kms_key_id !== undefined && { SSEKMSKeyId: kms_key_id }),
     ...(storage_class && { StorageClass: storage_class }),
     ...(acl && { ACL: acl }),
-    ...(Object.keys(tags).length > 0 && { Tagging: new URLSearchParams(tags).toString() }),
+    ...(Object.keys(tags).length > 0 && { Tagging: tagging(tags) }),
     ...lock(options, now),
   } satisfies Omit<PutObjectCommandInput, "Body">;
+}
+
+/** As the query of a URL. A space is %20 to every reader of those; `+` is one to some. */
+function tagging(tags: Readonly<Record<string, string>>): string {
+  return new URLSearchParams(tags).toString().replaceAll("+", "%20");
 }
 
 /** What an object's metadata say it is. */

@@ -51,6 +51,9 @@ test.each([
   { bucket: "No_Capitals" },
   { time_zone: "Europe/Nowhere" },
   { compression: "lz4" },
+  { tags: { "a;b": "c" } },
+  { tags: { a: "b*" } },
+  { tags: { "aws:a": "b" } },
   { object_lock: { mode: "compliance", days: 3 } },
 ])("%j is refused", (options) => {
   expect(s3Options.safeParse({ bucket: "archive", ...options }).success).toBe(false);

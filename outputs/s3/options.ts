@@ -11,6 +11,9 @@ const DEFAULT_FORMAT = "audit/$TAG/%Y/%m/%d/%H%M%S-$RANGE.jsonl";
 const MIN_PART = 5 * 1024 * 1024;
 const MAX_PART = 1024 ** 3;
 const MAX_PARTS = 10_000;
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html: others are refused with every upload. */
+const TAG = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+const TAG_RULE = "may hold letters, digits, spaces and _ . : / = + - @";
 /** Nothing in these can be read before it is restored, which takes hours. */
 const ARCHIVES: ReadonlySet<string> = new Set(["GLACIER", "DEEP_ARCHIVE"]);
 
@@ -54,7 +57,15 @@ export const s3Options = z.strictObject({
     .optional()
     .meta({ doc: "Canned ACL; for buckets that still use them." }),
   tags: z
-    .record(z.string().min(1).max(128), z.string().max(256))
+    .record(
+      z
+        .string()
+        .min(1)
+        .max(128)
+        .regex(TAG, TAG_RULE)
+        .regex(/^(?!aws:)/i, "must not begin with aws:"),
+      z.string().max(256).regex(TAG, TAG_RULE),
+    )
     .default({})
     .meta({
       doc: "Tags of each object, at most ten.",

@@ -16,7 +16,7 @@ test("an object says what it is: key, type, plan, hash of the content; the lock 
     kms_key_id: "key-1",
     storage_class: "STANDARD_IA",
     acl: "bucket-owner-full-control",
-    tags: { team: "a b" },
+    tags: { team: "a b+ü" },
     object_lock: { mode: "compliance", preset: "hipaa", legal_hold: true },
   });
   expect(await write(out, batch)).toEqual({});
@@ -33,7 +33,7 @@ test("an object says what it is: key, type, plan, hash of the content; the lock 
     "x-amz-server-side-encryption-aws-kms-key-id": "key-1",
     "x-amz-storage-class": "STANDARD_IA",
     "x-amz-acl": "bucket-owner-full-control",
-    "x-amz-tagging": "team=a+b",
+    "x-amz-tagging": "team=a%20b%2B%C3%BC",
     "x-amz-object-lock-mode": "COMPLIANCE",
     "x-amz-object-lock-retain-until-date": "2032-02-02T00:00:00Z",
     "x-amz-object-lock-legal-hold": "ON",

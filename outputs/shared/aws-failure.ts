@@ -99,6 +99,15 @@ const SAID: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: "the region does not fit: set `region` to where the bucket is",
 };
 
+/** Before anything is sent. */
+const OURS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^Could not load credentials/,
+    "no credentials were found: set `access_key_id` and `secret_access_key`, or a profile, or give the host a role",
+  ],
+  [/^Region is missing/, "no region is known: set `region`, or AWS_REGION"],
+];
+
 /** They mean that the region is wrong: the right one is said where the answer names it. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   "PermanentRedirect",
@@ -184,6 +193,7 @@ function codeOf(e: SdkError, status: number | undefined): string {
 function sentence(e: SdkError, code: string, status: number | undefined): string {
   const first = e.errors?.[0] as SdkError | undefined;
   const said = clean(text(e.message).slice(0, 2 * MAX_REASON) || text(first?.message).slice(0, 2 * MAX_REASON));
+  for (const [pattern, ours] of status === undefined ? OURS : []) if (pattern.test(said)) return ours;
   if (code === "ECONNRESET") return "the connection was closed before the answer";
   if (code === "EPIPE") return "the connection was closed while the request was being sent";
   // Where an answer has no body (HEAD) the SDK makes its own words up: UnknownError, or the bare status.

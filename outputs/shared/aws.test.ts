@@ -111,11 +111,20 @@ describe("the SDK's own chain", () => {
   test("none to be found: it waits and says so, and takes those that come", async () => {
     const fake = await startS3();
     const write = writer(fake, await s3Output(fake, NO_KEYS));
-    expect(await write()).toBe("Could not load credentials from any providers");
+    expect(await write()).toMatch(/^no credentials were found: set `access_key_id`/);
     vi.stubEnv("AWS_ACCESS_KEY_ID", "LATE");
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", "late");
     expect(await write()).toBe("LATE");
   });
+});
+
+test("without a region it waits and says so", async () => {
+  const fake = await startS3();
+  const out = await s3Output(fake, { endpoint: undefined });
+  expect(await writeS3(out, batchOf(entries(1)))).toEqual({
+    blocked: "no region is known: set `region`, or AWS_REGION",
+  });
+  expect(fake.requests).toEqual([]);
 });
 
 describe("a role", () => {
