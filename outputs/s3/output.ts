@@ -17,6 +17,13 @@ const MAX_BESIDES = 9;
 /** A partition may have 512 bytes: so many characters of a tag, each of three bytes at most, and a hash. */
 const MAX_TAG = 128;
 
+interface Sent {
+  /** Of the content, uncompressed. */
+  readonly sha256: string;
+  /** All of the object, where it fits into one part. */
+  readonly whole: Buffer | undefined;
+}
+
 export class S3Output implements ObjectOutput {
   readonly #options: S3Options;
   readonly #context: OutputContext;
@@ -24,6 +31,8 @@ export class S3Output implements ObjectOutput {
   readonly #view: View;
   readonly #encoder: Encoder;
   readonly #store: Store;
+  /** What the last attempt was to send, where it failed. */
+  #tried: { readonly of: string; readonly sent: Sent } | undefined;
   #stretch = Number.NaN;
   #tag = "";
   #partition = "";
@@ -74,7 +83,9 @@ export class S3Output implements ObjectOutput {
       if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
         return { blocked: `the key would be longer than ${MAX_KEY_BYTES} bytes: shorten s3_key_format` };
       }
-      return await this.#upload(batches, key, plan, signal);
+      const result = await this.#upload(batches, key, plan, signal);
+      if (result.blocked === undefined) this.#tried = undefined;
+      return result;
     } catch (error) {
       if (signal.aborted) throw error;
       const { kind, reason, pauseMs } = this.#store.connection.failure(error);
@@ -110,7 +121,7 @@ export class S3Output implements ObjectOutput {
     signal: AbortSignal,
   ): Promise<WriteResult> {
     const repeated = { repeated: plan.records };
-    const sent = await this.#read(batches, signal);
+    const sent = await this.#sentOf(batches, plan, signal);
     // Begun before: a look is cheaper than an upload that turns out to have been made. Only equal content proves it: plans are numbered
     // anew in every data directory.
     if (plan.repeat && (await this.#store.glance(key, signal))?.sha256 === sent.sha256) return repeated;
@@ -141,11 +152,17 @@ export class S3Output implements ObjectOutput {
     return { blocked: `other content stands under ${key} and ${MAX_BESIDES} names beside it` };
   }
 
-  /** The hash of the content; and all of it, where it fits into one part. */
-  async #read(
-    batches: AsyncIterable<RecordBatch>,
-    signal: AbortSignal,
-  ): Promise<{ sha256: string; whole: Buffer | undefined }> {
+  /** Read and compressed once for all attempts: a day's outage costs no CPU. */
+  async #sentOf(batches: AsyncIterable<RecordBatch>, plan: ObjectPlan, signal: AbortSignal): Promise<Sent> {
+    const of = `${plan.id} ${plan.first} ${plan.last} ${plan.records}`;
+    if (this.#tried?.of !== of) {
+      this.#tried = undefined;
+      this.#tried = { of, sent: await this.#read(batches, signal) };
+    }
+    return this.#tried.sent;
+  }
+
+  async #read(batches: AsyncIterable<RecordBatch>, signal: AbortSignal): Promise<Sent> {
     const { pieces, sha256 } = this.#content(batches, signal);
     const { part_size } = this.#options;
     let whole: Buffer | undefined = Buffer.alloc(0);

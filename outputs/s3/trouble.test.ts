@@ -168,6 +168,25 @@ describe("uploads in parts", () => {
   });
 });
 
+test("the records of an object are read and compressed once, however often it is tried", async () => {
+  const fake = await start();
+  const out = await output(fake);
+  let ends = 0;
+  const batches = {
+    async *[Symbol.asyncIterator]() {
+      yield batch;
+      ends++;
+    },
+  };
+  const plan = { id: "p", partition: "p", first: batch.id(0), last: batch.id(19), records: 20, note: "", repeat: true };
+  const attempt = () => out.writeObject(batches, plan, new AbortController().signal);
+  fake.fail("unavailable");
+  for (let n = 0; n < 3; n++) await expect(attempt()).rejects.toThrow();
+  fake.heal();
+  expect(await attempt()).toEqual({});
+  expect([fake.lines().length, ends]).toEqual([20, 1]);
+});
+
 test("a lock is counted from the service's clock, where the host's is wrong", async () => {
   const fake = await start();
   const out = await output(fake, { object_lock: { retain_days: 1 } });
