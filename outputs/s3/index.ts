@@ -19,10 +19,11 @@ export default defineObjectOutput({
 An object holds entries of one tag and of one stretch of their own time (an hour where the key's folders name one, else a day; in \`time_zone\`), in
 their order, one a line. It is complete when it has \`total_file_size\` bytes, uncompressed, or its first entry arrived \`upload_timeout\` ago; until
 then entries wait in the queue on disk. What comes late goes into an object of its own time. At most 32 objects are open at once; where one more
-begins, the oldest is uploaded early. One part is in memory at a time (\`part_size\`), however large the object.
+begins, the oldest is uploaded early. One part is in memory at a time (\`part_size\`), however large the object. \`timeout\`
+is for all of an object: raise it with \`total_file_size\`.
 
-What goes into an object is decided and stored before the upload, its key follows from that (strftime parts are the first entry's time, or when it
-was read where it has none; a leading \`/\` is dropped, empty folders are left out), and the upload is conditional (\`If-None-Match: *\`): after a
+What goes into an object is decided and stored before the upload, its key follows from that (strftime parts, \`%Y %m %d %H %M %S\` and the like, are the first entry's
+time, or when it was read where it has none; a leading \`/\` is dropped, empty folders are left out), and the upload is conditional (\`If-None-Match: *\`): after a
 crash the same object is made again and found there. Its metadata name the plan (\`audit-plan\`), the number of entries (\`audit-records\`) and the
 SHA-256 of the uncompressed content (\`audit-sha256\`); every upload and every part has a SHA-256 checksum that the service verifies. Where other
 content has the key, \`-1\` is put before its extension, and the event \`key_conflict\` says so. Exactly once needs a

@@ -142,6 +142,9 @@ test("entries are parted by tag and by the hour or the day of their own time, in
   const hourly = await output(fake, { s3_key_format: "%Y/%m/%d/%H/%M/x-$RANGE" });
   expect(hourly.partition(at("2026-02-01T10:59:00Z"), 0)).toBe(hourly.partition(at("2026-02-01T10:00:00Z"), 0));
   expect(hourly.partition(at("2026-02-01T11:00:00Z"), 0)).not.toBe(hourly.partition(at("2026-02-01T10:00:00Z"), 0));
+  const unstamped = (readTime: number) => batchOf(['{"n":1}'], { tag: "t", readTime });
+  expect(daily.partition(unstamped(Date.parse("2026-02-01T12:00:00Z")), 0)).toBe(same);
+  expect(daily.partition(unstamped(Date.parse("2026-02-01T23:30:00Z")), 0)).not.toBe(same);
   const timeless = await output(fake, { s3_key_format: "x/$RANGE" });
   expect(timeless.partition(at("2025-02-01T11:00:00Z"), 0)).toBe(timeless.partition(at("2026-02-01T10:00:00Z"), 0));
 });

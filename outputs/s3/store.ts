@@ -14,7 +14,7 @@ interface Opened {
 }
 
 /** An upload that failed is given up on the service's side as well, but nothing waits long for that. */
-const ABORT_MS = 5_000;
+const ABORT_MS = 3_000;
 /** Of an upload that is never completed. */
 const PROBED: Identity = { plan: "probe", sha256: "", records: 0 };
 
@@ -26,6 +26,9 @@ export class Store {
   readonly #options: S3Options;
   readonly #context: OutputContext;
   #opened: Promise<Opened> | undefined;
+  readonly #closing = new AbortController();
+  /** The last upload in parts, with what is done where it fails. */
+  #uploading: Promise<void> = Promise.resolve();
 
   constructor(options: S3Options, context: OutputContext) {
     this.#options = options;
@@ -47,7 +50,13 @@ export class Store {
   }
 
   /** The same in parts; what was uploaded is given up where anything fails. */
-  async putParts(key: string, parts: AsyncIterable<Buffer>, identity: Identity, signal: AbortSignal): Promise<void> {
+  putParts(key: string, parts: AsyncIterable<Buffer>, identity: Identity, signal: AbortSignal): Promise<void> {
+    const upload = this.#putParts(key, parts, identity, AbortSignal.any([signal, this.#closing.signal]));
+    this.#uploading = upload.catch(() => undefined);
+    return upload;
+  }
+
+  async #putParts(key: string, parts: AsyncIterable<Buffer>, identity: Identity, signal: AbortSignal): Promise<void> {
     const { sdk, client } = await this.#open();
     const upload = await this.#begin(key, identity, signal);
     try {
@@ -145,6 +154,9 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
+    // Whoever wrote has turned away already; what was uploaded is given up first.
+    await this.#uploading;
     const opened = this.#opened;
     this.#opened = undefined;
     (await opened?.catch(() => undefined))?.client.destroy();

@@ -1,5 +1,5 @@
 /** What is not as it should be: rights, credentials, clocks, regions, proxies, other agents. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { batchOf, entries } from "../../test/contract/records.ts";
 import { s3Output as output, startS3 as start, writeS3 as write } from "../../test/fakes/s3-output.ts";
 
@@ -156,6 +156,19 @@ describe("uploads in parts", () => {
     expect(await write(out, large, REPEAT)).toEqual({});
     expect([...fake.uploads.keys()]).toEqual(["of-another"]);
     expect(fake.lines()).toHaveLength(2_000);
+  });
+
+  test("stopped in the middle it is given up before the connections are", async () => {
+    const fake = await start();
+    const out = await output(fake, IN_PARTS);
+    fake.fail("part_hangs");
+    const stop = new AbortController();
+    const ended = expect(write(out, large, { signal: stop.signal })).rejects.toThrow();
+    await vi.waitUntil(() => fake.requests.some(({ query }) => query.get("partNumber") === "2"), { timeout: 10_000 });
+    stop.abort();
+    await out.close();
+    expect(fake.uploads.size).toBe(0);
+    await ended;
   });
 
   test("each part and each object carries its SHA-256", async () => {

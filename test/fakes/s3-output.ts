@@ -48,7 +48,7 @@ export async function s3Output(
 export function writeS3(
   out: ObjectOutput,
   batch: RecordBatch,
-  { repeat = false, id = "7.0-7.9-x" } = {},
+  { repeat = false, id = "7.0-7.9-x", signal = new AbortController().signal } = {},
 ): Promise<WriteResult> {
   const batches = {
     async *[Symbol.asyncIterator]() {
@@ -64,5 +64,5 @@ export function writeS3(
     records: batch.count,
     note: "",
   };
-  return out.writeObject(batches, plan, new AbortController().signal);
+  return out.writeObject(batches, plan, signal);
 }

@@ -16,6 +16,8 @@ export type S3Mode =
   | "denied"
   /** The second part of an upload is answered 500. */
   | "part_fails"
+  /** The second part of an upload is never answered. */
+  | "part_hangs"
   /** Completing an upload is answered 200, and then with an error. */
   | "complete_fails"
   /** 301: the bucket is in eu-west-1. */
@@ -82,7 +84,7 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
     this.objects.push({ key, body, headers, parts: 1 });
   }
 
-  protected override answer(request: ReceivedRequest): FakeAnswer | "close" {
+  protected override answer(request: ReceivedRequest): FakeAnswer | "close" | Promise<never> {
     const { method, path, query, headers, body } = request;
     if (this.mode === "unavailable") return fault(503, "ServiceUnavailable", "Reduce your request rate.");
     if (this.mode === "throttled")
@@ -133,6 +135,7 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
         const upload = this.uploads.get(id);
         if (!upload) return fault(404, "NoSuchUpload", "The specified upload does not exist");
         if (this.mode === "part_fails" && query.get("partNumber") === "2") return fault(500, "InternalError", "again");
+        if (this.mode === "part_hangs" && query.get("partNumber") === "2") return new Promise(() => undefined);
         upload.parts.set(Number(query.get("partNumber")), body);
         return { status: 200, headers: { etag: `"${query.get("partNumber")}"` } };
       }
