@@ -11,6 +11,7 @@ import type { Emit } from "../../agent/api/events.ts";
 import { type EntryTime, TimeKind, View } from "../../agent/api/view.ts";
 import { Encoder } from "../shared/encode.ts";
 import { ByteWriter } from "../shared/writer.ts";
+import { tooManyLevels } from "./levels.ts";
 import { copyTime, fitsNanos, writeTime } from "./stamp.ts";
 
 /** Top-level members that this output may add, and so must know of in the entry: a second one of the same name would be refused. */
@@ -72,7 +73,7 @@ export class BodyBuilder {
       for (let i = 0; i < batch.count; i++) {
         const own = this.#ownTime(batch, i);
         this.#action(batch, i, this.#target(own ? own.ms : batch.readTime), writer);
-        this.#encoder.encode(batch, i, writer, this.#stamp(batch, spans, i, own, added));
+        this.#document(batch, spans, i, own, added, writer);
         writer.byte(NEWLINE);
       }
       count += batch.count;
@@ -92,11 +93,28 @@ export class BodyBuilder {
     const target = this.#target(own ? own.ms : batch.readTime);
     const spans = this.#fields.spans(batch);
     const writer = new ByteWriter(1024);
-    const extra = this.#stamp(batch, spans, index, own, addedKeys(batch));
-    this.#encoder.encode(batch, index, writer, extra);
+    this.#document(batch, spans, index, own, addedKeys(batch), writer);
     const added: (readonly string[])[] = [...batch.additions.map(({ path }) => path), [TIME_FROM]];
-    if (spans.start(index, this.#stampColumn) === 0) added.push([STAMP]);
+    if (spans.start(index, this.#stampColumn) === 0 || this.#unfit(batch, index) !== undefined) added.push([STAMP]);
     return { target, document: writer.view().toString("utf8"), added };
+  }
+
+  #document(
+    batch: RecordBatch,
+    spans: Spans,
+    index: number,
+    own: EntryTime | undefined,
+    added: number,
+    writer: ByteWriter,
+  ): void {
+    const unfit = this.#unfit(batch, index);
+    // As text it has no members of its own.
+    const known = unfit === undefined ? spans : undefined;
+    this.#encoder.encode(batch, index, writer, this.#stamp(batch, known, index, own, added), unfit);
+  }
+
+  #unfit(batch: RecordBatch, index: number): string | undefined {
+    return tooManyLevels(batch.buffer, batch.starts[index]!, batch.ends[index]!);
   }
 
   #action(batch: RecordBatch, index: number, target: string, writer: ByteWriter): void {
@@ -129,14 +147,16 @@ export class BodyBuilder {
   /** The members to add: `@timestamp` unless the entry has its own, and `time_from` where the time is the agent's. */
   #stamp(
     batch: RecordBatch,
-    spans: Spans,
+    spans: Spans | undefined,
     index: number,
     own: EntryTime | undefined,
     added: number,
   ): Buffer | undefined {
-    const hasStamp = (added & ADDED_STAMP) !== 0 || spans.start(index, this.#stampColumn) !== 0;
+    const hasStamp =
+      (added & ADDED_STAMP) !== 0 || (spans !== undefined && spans.start(index, this.#stampColumn) !== 0);
     if (own && hasStamp) return undefined;
-    const noFrom = own || (added & ADDED_FROM) !== 0 || spans.start(index, this.#fromColumn) !== 0;
+    const noFrom =
+      own || (added & ADDED_FROM) !== 0 || (spans !== undefined && spans.start(index, this.#fromColumn) !== 0);
     if (hasStamp) return noFrom ? undefined : TIME_FROM_MEMBER;
     const extra = this.#extra;
     let at = STAMP_HEAD.length;

@@ -75,15 +75,19 @@ export class Encoder {
     this.#alias = options.alias;
   }
 
-  /** Writes record `index` as one line, without a newline. `extra`: ready members (`"a":1,"b":2`), appended; not for `original`. */
-  encode(batch: RecordBatch, index: number, writer: ByteWriter, extra?: Buffer): void {
+  /**
+   * Writes record `index` as one line, without a newline. `extra`: ready members (`"a":1,"b":2`), appended; not for `original`. `unfit`: why
+   * the destination cannot be given this object; it is wrapped like what is none, with that for a `parse_error`; not for `original`.
+   */
+  encode(batch: RecordBatch, index: number, writer: ByteWriter, extra?: Buffer, unfit?: string): void {
     if (batch !== this.#batch) this.#open(batch);
     const start = batch.starts[index]!;
     const end = batch.ends[index]!;
     const recordFlags = batch.flags === undefined ? 0 : batch.flags[index]!;
     const spanFlags = this.#spans.flags(index);
     if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
-    else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0) this.#wrapped(batch, index, writer, extra);
+    else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
+      this.#wrapped(batch, index, writer, extra, unfit);
     else if (
       (!batch.lines && this.#hasLineBreak(batch.buffer, start, end)) ||
       ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
@@ -217,10 +221,16 @@ export class Encoder {
     this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
   }
 
-  #wrapped(batch: RecordBatch, index: number, writer: ByteWriter, extra: Buffer | undefined): void {
+  #wrapped(
+    batch: RecordBatch,
+    index: number,
+    writer: ByteWriter,
+    extra: Buffer | undefined,
+    unfit: string | undefined,
+  ): void {
     const scratch = this.#scratch;
     scratch.reset();
-    wrap(batch, index, scratch);
+    wrap(batch, index, scratch, unfit);
     this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
   }
 
@@ -261,7 +271,7 @@ function blankLineBreaks(buffer: Buffer, start: number, end: number): void {
 }
 
 /** A record that is no JSON object, as one. */
-function wrap(batch: RecordBatch, index: number, writer: ByteWriter): void {
+function wrap(batch: RecordBatch, index: number, writer: ByteWriter, unfit?: string): void {
   const flags = batch.flags === undefined ? 0 : batch.flags[index]!;
   const cut = (flags & RecordFlag.cut) !== 0;
   const bytes = cut ? wholeCharacters(batch.bytes(index)) : batch.bytes(index);
@@ -279,7 +289,7 @@ function wrap(batch: RecordBatch, index: number, writer: ByteWriter): void {
     if (known) writer.ascii(`,"original_length":${known.length},"original_sha256":"${known.sha256}"`);
   } else if ((flags & RecordFlag.plain) === 0) {
     writer.ascii(',"parse_error":');
-    writer.utf8(JSON.stringify(scanRecord(bytes, 0, bytes.length) ?? "not a JSON object"));
+    writer.utf8(JSON.stringify(scanRecord(bytes, 0, bytes.length) ?? unfit ?? "not a JSON object"));
   }
   writer.byte(0x7d);
 }
