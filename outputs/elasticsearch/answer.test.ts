@@ -13,15 +13,25 @@ test("all created, at any count", () => {
 test("items keep their positions", () => {
   const error = { type: "t" };
   expect(readAnswer(answer(true, created, { create: { status: 400, error } }, created), 3)).toEqual([
-    { status: 201, error: undefined },
-    { status: 400, error },
-    { status: 201, error: undefined },
+    { status: 201, error: undefined, redirected: false },
+    { status: 400, error, redirected: false },
+    { status: 201, error: undefined, redirected: false },
+  ]);
+});
+
+test("a document in the failure store is told from one in the data stream", () => {
+  const kept = { create: { status: 201, failure_store: "used" } };
+  const refused = { create: { status: 400, error: { type: "t" }, failure_store: "not_enabled" } };
+  expect(readAnswer(answer(false, created, kept, refused), 3)?.map(({ redirected }) => redirected)).toEqual([
+    false,
+    true,
+    false,
   ]);
 });
 
 test("white space and further members do no harm", () => {
   const text = JSON.stringify({ took: 3, errors: false, items: [{ create: { _id: "x", status: 201 } }] }, null, 2);
-  expect(readAnswer(text, 1)).toEqual([{ status: 201, error: undefined }]);
+  expect(readAnswer(text, 1)).toEqual([{ status: 201, error: undefined, redirected: false }]);
 });
 
 test.each([

@@ -1,12 +1,17 @@
 /** Reads the answer to a bulk request, asked for with `filter_path` so that nothing but statuses and errors comes back. */
 import type { BulkError } from "./classify.ts";
 
-/** Keeps the items' positions (`errors,items.*.error` would not) at 26 bytes per stored record. */
-export const BULK_FILTER = "errors,items.*.status,items.*.error";
+/**
+ * Keeps the items' positions (`errors,items.*.error` would not) at 26 bytes per stored record: `failure_store` is there only where a data
+ * stream has one and a document was refused.
+ */
+export const BULK_FILTER = "errors,items.*.status,items.*.error,items.*.failure_store";
 
 export interface BulkItem {
   readonly status: number;
   readonly error: BulkError | undefined;
+  /** It is in the data stream's failure store instead. */
+  readonly redirected: boolean;
 }
 
 const HEAD = '{"errors":false,"items":[';
@@ -43,10 +48,13 @@ function isAllCreated(text: string, count: number): boolean {
 
 function readItem(item: unknown): BulkItem {
   const create = (item as { create?: unknown } | null)?.create;
-  const { status, error } = (typeof create === "object" && create !== null ? create : {}) as Record<string, unknown>;
+  const { status, error, failure_store } = (typeof create === "object" && create !== null ? create : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof status !== "number" || !Number.isInteger(status))
     throw new Error("the answer has an item without a status");
   const known = typeof error === "object" && error !== null ? (error as BulkError) : undefined;
   if (status < 300 && error !== undefined) throw new Error("the answer calls a record stored and names an error");
-  return { status, error: known };
+  return { status, error: known, redirected: failure_store === "used" };
 }

@@ -41,6 +41,9 @@ test.each([
   ["mapper [a.b] cannot be changed from type [long] to [text]", "reject"],
   ["can't merge a non object mapping [a] with an object mapping", "reject"],
   ["data stream timestamp field [@timestamp] is missing", "reject"],
+  ['DocValuesField "_ignored" is too large, must be <= 32766', "reject"],
+  ["Inconsistency of field data structures across documents for field [_primary_term] of doc [13].", "reject"],
+  ['cannot change field "_primary_term" from doc values type=NUMERIC to inconsistent doc values type', "reject"],
   ["pipeline with id [p] does not exist", "block"],
   ["only write ops with an op_type of create are allowed in data streams", "block"],
   ["index [x] Limit of total fields [", "block"],
@@ -110,14 +113,23 @@ test("a page of HTML becomes a line, a hint says what to do", () => {
   expect(requestReason(500, "")).toBe("HTTP 500");
 });
 
+test("what went to a failure store is refused, although the answer says 201", () => {
+  const verdict = classifyItem(201, undefined, true);
+  expect(verdict).toEqual({ action: "reject", reason: expect.stringMatching(/^failure_store: /) });
+});
+
 test.each([
-  ["coordinating_operation_bytes=2000000, max_coordinating_bytes=1048576", "refused"],
-  ["coordinating_operation_bytes=1000, max_coordinating_bytes=1048576", "retry"],
-  ["queue capacity reached", "retry"],
-])("429 because of %s: %s", (why, is) => {
+  ["coordinating_operation_bytes=2000000, max_coordinating_bytes=1048576", 0, 0, "refused"],
+  ["coordinating_operation_bytes=1000, max_coordinating_bytes=1048576", 0, 0, "retry"],
+  // Taken piece by piece, of which the last one is named: what was sent tells.
+  ["coordinating_operation_bytes=9752, max_coordinating_bytes=1048576", 952_990, 900, "refused"],
+  ["coordinating_operation_bytes=9752, max_coordinating_bytes=1048576", 317_590, 300, "retry"],
+  ["queue capacity reached", 1e9, 1e6, "retry"],
+])("429 because of %s, %i bytes in %i records: %s", (why, bytes, records, is) => {
   const error = {
     type: "es_rejected_execution_exception",
     reason: `rejected execution of coordinating operation [${why}]`,
   };
-  expect(classifyRequest(429, JSON.stringify({ error, status: 429 }), undefined, 0)).toMatchObject({ is });
+  const body = JSON.stringify({ error, status: 429 });
+  expect(classifyRequest(429, body, undefined, 0, { bytes, records })).toMatchObject({ is });
 });

@@ -44,10 +44,16 @@ const DOCUMENT_REASONS: readonly RegExp[] = [
   /^Can't merge a non[- ]object mapping \[/,
   /^object mapping \[.{0,600}\] can't be changed from/,
   /^data stream timestamp field \[@timestamp\]/,
+  // Lucene's own limits and rules. A name above 32,766 bytes does it, or a member that is called like an internal field (`_primary_term`).
+  /^DocValuesField "/,
+  /^Inconsistency of field data structures across documents for field \[/,
+  /^cannot change field "/,
 ];
 
-/** Judges one item of a bulk answer by its status and error. */
-export function classifyItem(status: number, error: BulkError | undefined): Verdict {
+/** Judges one item of a bulk answer by its status and error. `redirected`: it went to the failure store of the data stream. */
+export function classifyItem(status: number, error: BulkError | undefined, redirected = false): Verdict {
+  // Answered 201 all the same, and not found by who searches the data stream.
+  if (redirected) return { action: "reject", reason: REDIRECTED };
   if (status >= 200 && status < 300) return "stored";
   const type = typeof error?.type === "string" ? error.type : "";
   const reason = reasonOf(status, error);
@@ -63,6 +69,10 @@ export function classifyItem(status: number, error: BulkError | undefined): Verd
   }
   return { action: "block", reason };
 }
+
+/** https://www.elastic.co/docs/manage-data/data-store/data-streams/failure-store */
+const REDIRECTED =
+  "failure_store: the document did not fit, or a pipeline failed; the server put it into the data stream's failure store and keeps the reason there (GET NAME::failures/_search)";
 
 function isDocumentReason(error: BulkError | undefined): boolean {
   for (let e: BulkError | undefined = error, depth = 0; e !== undefined && depth < 5; e = causeOf(e), depth++) {
@@ -101,16 +111,17 @@ export type RequestVerdict =
   /** Nothing is known of what became of it: thrown, so that everything is written again. */
   | { readonly is: "unknown"; readonly reason: string };
 
-/** Judges a whole answer by its status. `nowMs`: for a Retry-After that names a date. */
+/** Judges a whole answer by its status. `nowMs`: for a Retry-After that names a date. `sent`: what a bulk request held. */
 export function classifyRequest(
   status: number,
   body: string,
   retryAfter: string | undefined,
   nowMs: number,
+  sent?: { readonly bytes: number; readonly records: number },
 ): RequestVerdict {
   if (status === 200) return { is: "read" };
   const reason = requestReason(status, body);
-  if (status === 429 && isTooLargeItself(body)) {
+  if (status === 429 && isTooLargeItself(body, sent && sent.bytes + sent.records * RECORD_OVERHEAD)) {
     return { is: "refused", reason: `${reason}: this request alone is above indexing_pressure.memory.limit` };
   }
   if (status === 429 || status === 503) {
@@ -127,14 +138,18 @@ export function classifyRequest(
   return { is: "blocked", reason };
 }
 
+/** What Elasticsearch counts for a record beside its lines: 150 to 240 bytes in 8.19 and 9.5. */
+const RECORD_OVERHEAD = 160;
+
 /**
  * Indexing pressure: `… coordinating_operation_bytes=N, max_coordinating_bytes=M`. Above the limit all by itself it will never be taken.
+ * 9.5 takes a request piece by piece and names the last piece alone (8.19 the whole): `bytes` is all of it, as it was sent.
  * https://www.elastic.co/docs/reference/elasticsearch/index-settings/pressure
  */
-function isTooLargeItself(body: string): boolean {
-  const asked = /\b(?:coordinating|primary)_operation_bytes=(\d{1,15})/.exec(body);
-  const most = /\bmax_(?:coordinating|primary|coordinating_and_primary)_bytes=(\d{1,15})/.exec(body);
-  return asked !== null && most !== null && Number(asked[1]) > Number(most[1]);
+export function isTooLargeItself(reason: string, bytes = 0): boolean {
+  const asked = /\b(?:coordinating|primary)_operation_bytes=(\d{1,15})/.exec(reason);
+  const most = /\bmax_(?:coordinating|primary|coordinating_and_primary)_bytes=(\d{1,15})/.exec(reason);
+  return asked !== null && most !== null && Math.max(Number(asked[1]), bytes) > Number(most[1]);
 }
 
 const HINTS: Readonly<Record<number, string>> = {

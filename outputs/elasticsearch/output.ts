@@ -7,7 +7,7 @@ import { timeTemplate } from "../shared/strftime.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { BULK_FILTER, type BulkItem, readAnswer } from "./answer.ts";
 import { BodyBuilder } from "./body.ts";
-import { classifyItem, classifyRequest } from "./classify.ts";
+import { classifyItem, classifyRequest, isTooLargeItself } from "./classify.ts";
 import { ElasticsearchClient, type Reply } from "./client.ts";
 import { type Conflict, resolveConflicts } from "./conflicts.ts";
 import type { Sending } from "./connection.ts";
@@ -56,9 +56,10 @@ export class ElasticsearchOutput implements Output {
     const count = this.#builder.write(batches, writer);
     this.#builder.release();
     if (count === 0) return this.#give(writer) ?? {};
+    const sent = { bytes: writer.length, records: count };
     const reply = await this.#send(writer, signal);
     const now = this.#context.clock.now();
-    const verdict = classifyRequest(reply.status, reply.text, reply.retryAfter, now);
+    const verdict = classifyRequest(reply.status, reply.text, reply.retryAfter, now, sent);
     if (verdict.is === "refused") return { refused: verdict.reason };
     if (verdict.is === "blocked") return { blocked: verdict.reason };
     if (verdict.is === "unknown") throw new Error(verdict.reason);
@@ -93,7 +94,7 @@ export class ElasticsearchOutput implements Output {
 
   /** Sends the body; gives the writer back only when nobody reads its memory any more, and else drops it. */
   async #send(writer: ByteWriter, signal: AbortSignal): Promise<Reply> {
-    const sending: Sending = { sent: true };
+    const sending: Sending = { sent: true, begun: 0 };
     const request = { method: "POST", path: "/_bulk", query: { filter_path: BULK_FILTER }, sending } as const;
     if (this.#options.compression === "gzip") {
       const body = await compress(writer.view(), { level: constants.Z_BEST_SPEED });
@@ -120,18 +121,23 @@ export class ElasticsearchOutput implements Output {
   ): Promise<WriteResult> {
     const failed = new Map<number, Failure>();
     const conflicts: Conflict[] = [];
+    let tooLarge = 0;
     let repeated = 0;
     let at = 0;
     for (const batch of batches) {
       for (let index = 0; index < batch.count; index++, at++) {
-        const { status, error } = items[at]!;
-        const verdict = classifyItem(status, error);
+        const { status, error, redirected } = items[at]!;
+        const verdict = classifyItem(status, error, redirected);
         if (verdict === "stored") continue;
-        if (verdict !== "conflict") failed.set(at, verdict);
-        else if (repeat) repeated++;
+        if (verdict !== "conflict") {
+          failed.set(at, verdict);
+          if (status === 429 && isTooLargeItself(verdict.reason)) tooLarge++;
+        } else if (repeat) repeated++;
         else conflicts.push({ at, batch, index, held: typeof error?.index === "string" ? error.index : undefined });
       }
     }
+    // What one shard is to take at once is above its limit, however often it is sent.
+    if (tooLarge === items.length) return { refused: failed.get(0)!.reason };
     if (conflicts.length > 0) {
       repeated += await resolveConflicts(conflicts, this.#client, this.#builder, now, failed, signal);
     }
