@@ -3,6 +3,7 @@ import { duration, oneOrMore, secret, size, tlsOptions, url } from "../../agent/
 import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { timeTemplate, timeTemplateProblem } from "../shared/strftime.ts";
 import { tlsProblems } from "../shared/tls.ts";
+import { LAST_NANOS_MS } from "./stamp.ts";
 
 export const DEFAULT_INDEX = "audit-logs-%Y.%m.%d";
 
@@ -24,7 +25,7 @@ export const lifecycleOptions = z
     cold_priority: priority("Recovery priority of a cold index.", 0),
     shrink_to: z.int().min(1).max(1024).default(1).meta({ doc: "Primary shards of a warm index." }),
     merge_to: z.int().min(1).max(100).default(1).meta({ doc: "Segments per shard of a warm index." }),
-    rollover_size: size("With data_stream: a new backing index at so many bytes of a primary shard.", "50GB"),
+    rollover_size: size("With data_stream: a new backing index at so many bytes of a primary shard.", "50GiB"),
     rollover_age: duration("With data_stream: a new backing index after so long.", "1d"),
   })
   .prefault({})
@@ -102,7 +103,8 @@ export function checkOptions(options: ElasticsearchOptions): { errors: OptionPro
   const problem = timeTemplateProblem(template);
   if (problem !== undefined) error(["index"], problem);
   else {
-    const name = indexNameProblem(timeTemplate(template).format(0));
+    // Of the last time that can be written: `%s` is longest then.
+    const name = indexNameProblem(timeTemplate(template).format(LAST_NANOS_MS - 1));
     if (name !== undefined) error(["index"], name);
     if (timeTemplate(template).period < 86_400_000) {
       warnings.push({

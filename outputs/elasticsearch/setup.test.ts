@@ -44,7 +44,7 @@ test("the policy of date-named indices has no rollover, that of a data stream ha
     min_age: "0ms",
     actions: {
       set_priority: { priority: 100 },
-      rollover: { max_primary_shard_size: "50000000000b", max_age: "1d" },
+      rollover: { max_primary_shard_size: "53687091200b", max_age: "1d" },
     },
   });
 });
@@ -140,6 +140,20 @@ test("what the server lacks is given up piece by piece, and said", async () => {
     template: { mappings: { dynamic: false, properties: { details: { type: "object", enabled: false } } } },
   });
   expect(JSON.stringify(template)).not.toMatch(/lifecycle|number_of_shards|beyond_limit/);
+});
+
+test("without data streams the name becomes an index, and that is said", async () => {
+  const { notices, template } = await run(
+    {
+      "PUT _ilm": ok,
+      "PUT _index_template": (body) =>
+        body.includes('"data_stream"') ? bad("[1:9] [index_template] unknown field [data_stream]") : ok(),
+    },
+    { data_stream: "logs-audit" },
+  );
+  expect(notices).toEqual([expect.stringMatching(/no data streams: logs-audit becomes an index/)]);
+  expect(template).toMatchObject({ index_patterns: ["logs-audit"], priority: 500 });
+  expect(template).not.toHaveProperty("data_stream");
 });
 
 test.each([

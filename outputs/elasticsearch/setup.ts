@@ -172,7 +172,10 @@ async function putTemplate(
     notice(`the index template ${name} exists and is not this agent's: it is used as it is`);
     return;
   }
-  const body = templateBody(options, policy) as { template: { settings: JsonObject; mappings: JsonObject } };
+  const body = templateBody(options, policy) as {
+    data_stream?: object;
+    template: { settings: JsonObject; mappings: JsonObject };
+  };
   const { template } = body;
   // Each round gives up one thing that this server does not know, and says so.
   for (;;) {
@@ -182,6 +185,9 @@ async function putTemplate(
     if (put.status === 400 && setting !== undefined) {
       delete template.settings[setting];
       notice(`the server does not know the setting ${setting}; going on without it: ${brief(put)}`);
+    } else if (put.status === 400 && body.data_stream && /unknown field \[data_stream\]/.test(put.text)) {
+      delete body.data_stream;
+      notice(`the server has no data streams: ${options.data_stream} becomes an index, which never rolls over`);
     } else if (put.status === 400 && put.text.includes("subobjects") && template.mappings.subobjects === false) {
       template.mappings = plainMappings(options);
       notice("the server is too old for `subobjects: false`: details and metadata are kept but cannot be searched");
