@@ -1,5 +1,6 @@
 /** One way to every request: `@elastic/elasticsearch`, imported at the first one, without its parsing, its retries and its time-outs. */
 import type { Client, TransportRequestParams } from "@elastic/elasticsearch";
+import { withoutSecrets } from "../shared/secrets.ts";
 import { tlsReason } from "../shared/tls.ts";
 import type { Sending } from "./connection.ts";
 import type { ElasticsearchOptions } from "./options.ts";
@@ -8,7 +9,7 @@ export interface Reply {
   readonly status: number;
   readonly text: string;
   readonly retryAfter: string | undefined;
-  /** It took more than one node: an earlier one may have stored the records and died before it said so. */
+  /** More than one node was sent it: an earlier one may have stored the records and died before it said so. */
   readonly resent: boolean;
 }
 
@@ -20,6 +21,8 @@ export interface Ask {
   readonly body?: string | Buffer;
   readonly sending?: Sending;
   readonly gzipped?: boolean;
+  /** The answer is wanted byte by byte: nothing of it is said. */
+  readonly verbatim?: boolean;
 }
 
 /**
@@ -42,7 +45,7 @@ export class ElasticsearchClient {
   }
 
   /** Resolves with any HTTP answer; throws, with a reason a person can act on, where there was none. */
-  async ask({ method, path, query, body, sending, gzipped }: Ask, signal: AbortSignal): Promise<Reply> {
+  async ask({ method, path, query, body, sending, gzipped, verbatim }: Ask, signal: AbortSignal): Promise<Reply> {
     if (this.#closed) throw new Error("closed");
     this.#client ??= this.#connect();
     const client = await this.#client;
@@ -56,12 +59,21 @@ export class ElasticsearchClient {
     // Asked for at every request: a secret from a file may have been renewed.
     const authorization = this.#authorization();
     if (authorization !== undefined) headers.authorization = authorization;
+    const secrets = this.#secrets(authorization);
+    const reply = (status: number, retryAfter: unknown, text: unknown): Reply => {
+      const said = typeof text === "string" ? text : "";
+      return {
+        status,
+        text: verbatim && status === 200 ? said : withoutSecrets(said, secrets),
+        retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
+        resent: sending !== undefined && sending.begun > 1,
+      };
+    };
     try {
       const {
         statusCode,
         headers: answered,
         body: text,
-        meta,
       } = await client.transport.request(params, {
         meta: true,
         signal,
@@ -69,11 +81,11 @@ export class ElasticsearchClient {
         ignore: KEEP_STATUS,
         ...(sending && { context: sending as unknown as Record<string, unknown> }),
       });
-      return reply(statusCode ?? 0, answered["retry-after"], text, meta.attempts > 0);
+      return reply(statusCode ?? 0, answered["retry-after"], text);
     } catch (error) {
       const { name, meta: failed } = error as ClientError;
       if (name === "ResponseError" && failed) {
-        return reply(failed.statusCode, failed.headers?.["retry-after"], failed.body, failed.meta.attempts > 0);
+        return reply(failed.statusCode, failed.headers?.["retry-after"], failed.body);
       }
       // A node that takes requests and never answers ends as an abort, after which the client would go on using it.
       if (signal.aborted) {
@@ -125,6 +137,13 @@ export class ElasticsearchClient {
     if (username === undefined || !password) return undefined;
     return `Basic ${Buffer.from(`${username}:${password.reveal()}`).toString("base64")}`;
   }
+
+  /** As they are sent, and as they were given. */
+  #secrets(authorization: string | undefined): string[] {
+    const { password } = this.#options;
+    const sent = authorization === undefined ? [] : [authorization.slice(authorization.indexOf(" ") + 1)];
+    return password ? [...sent, password.reveal()] : sent;
+  }
 }
 
 /** What the client's errors have in common. */
@@ -134,16 +153,7 @@ interface ClientError {
     readonly statusCode: number;
     readonly headers: Record<string, unknown> | undefined;
     readonly body: unknown;
-    readonly meta: { readonly attempts: number; readonly connection: { readonly id: string } | null };
-  };
-}
-
-function reply(status: number, retryAfter: unknown, text: unknown, resent: boolean): Reply {
-  return {
-    status,
-    text: typeof text === "string" ? text : "",
-    retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
-    resent,
+    readonly meta: { readonly connection: { readonly id: string } | null };
   };
 }
 

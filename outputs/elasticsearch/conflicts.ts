@@ -36,7 +36,8 @@ export async function resolveConflicts(
     const ours = some.map(({ batch, index, held }) => ({ ...builder.again(batch, index), id: batch.id(index), held }));
     builder.release();
     const docs = ours.map(({ target, held, id }) => ({ _index: held ?? target, _id: id }));
-    const answer = await client.ask({ method: "POST", path: "/_mget", body: JSON.stringify({ docs }) }, signal);
+    const body = JSON.stringify({ docs });
+    const answer = await client.ask({ method: "POST", path: "/_mget", body, verbatim: true }, signal);
     const verdict = classifyRequest(answer.status, answer.text, answer.retryAfter, nowMs);
     const found = verdict.is === "read" ? readDocuments(answer.text, docs.length) : undefined;
     for (const [i, { at }] of some.entries()) {

@@ -25,10 +25,15 @@ type Elastic = typeof import("@elastic/elasticsearch");
 export interface Sending {
   /** False as soon as an attempt ended without its whole body handed to the operating system. */
   sent: boolean;
+  /** Attempts that had a connection: a node may have stored what it was sent. */
+  begun: number;
 }
 
 /** An answer larger than this is none of a bulk request's. */
 const MAX_ANSWER = 256 * 1024 * 1024;
+/** A refusal is read no further. */
+const MAX_REFUSAL = 1024 * 1024;
+
 /** The class, made from the lazily imported library. */
 export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): typeof BaseConnection {
   const { BaseConnection: Base, errors } = elastic;
@@ -78,6 +83,13 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
       request.on("error", (error: NodeJS.ErrnoException) =>
         reject(error.name === "RequestAbortedError" ? error : new errors.ConnectionError(explain(error))),
       );
+      request.once("socket", (socket) => {
+        const begun = () => {
+          if (sending) sending.begun++;
+        };
+        if (socket.connecting) socket.once("connect", begun);
+        else begun();
+      });
       request.on("response", (response) => {
         readBody(response).then(
           (body) => resolve({ body, headers: plainHeaders(response.headers), statusCode: response.statusCode ?? 0 }),
@@ -103,22 +115,32 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
   } as unknown as typeof BaseConnection;
 }
 
-/** The whole body as text, unpacked. Latin-1 would do for statuses, but reasons quote the documents. */
+/** The whole body as text, unpacked; of a refusal its beginning. Latin-1 would do for statuses, but reasons quote the documents. */
 async function readBody(response: http.IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_ANSWER) throw new Error(`the answer is larger than ${MAX_ANSWER} bytes`);
-    chunks.push(chunk);
+  const refusal = response.statusCode !== 200;
+  const limit = refusal ? MAX_REFUSAL : MAX_ANSWER;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      // The rest stays unread: leaving the loop closes the connection.
+      if (length > limit) break;
+    }
+  } catch (error) {
+    // The server closed behind its refusal, without waiting for the rest of the request: the status counts.
+    if (!refusal) throw error;
   }
+  if (length > limit && !refusal) throw new Error(`the answer is larger than ${limit} bytes`);
   const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
   if (!/\bgzip\b/i.test(response.headers["content-encoding"] ?? "")) return body.toString("utf8");
-  return await new Promise((resolve, reject) =>
-    gunzip(body, { maxOutputLength: MAX_ANSWER }, (error, plain) =>
-      error ? reject(error) : resolve(plain.toString("utf8")),
-    ),
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  // Cut short, or larger than it may be, a refusal still has its status.
+  gunzip(body, { maxOutputLength: limit }, (error, plain) =>
+    error && !refusal ? reject(error) : resolve(plain?.toString("utf8") ?? ""),
   );
+  return await promise;
 }
 
 /** Without the encoding, which is undone. */

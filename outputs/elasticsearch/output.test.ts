@@ -2,57 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
-import type { RecordBatch } from "../../agent/api/batch.ts";
+import { expect, onTestFinished, test } from "vitest";
 import type { AgentEvent } from "../../agent/api/events.ts";
-import type { Output, WriteResult } from "../../agent/api/output.ts";
-import { Scanner } from "../../agent/json/scanner.ts";
-import { batchOf as anyBatchOf, type BatchSettings, entries } from "../../test/contract/records.ts";
+import { entries } from "../../test/contract/records.ts";
 import { selfSigned } from "../../test/fakes/certificate.ts";
-import { FakeElasticsearch, type FakeOptions } from "../../test/fakes/elasticsearch.ts";
+import { actions, batchOf, free, output, start, write } from "../../test/fakes/elasticsearch-output.ts";
 import definition from "./index.ts";
-
-/** Offsets from 0, so that the same lines have the same ids. */
-const batchOf = (lines: readonly (string | Buffer)[], settings: BatchSettings = {}) =>
-  anyBatchOf(lines, { offset: 0, ...settings });
-
-const closing: (() => unknown)[] = [];
-const events: AgentEvent[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-  events.length = 0;
-});
-
-async function start(options: FakeOptions = {}): Promise<FakeElasticsearch> {
-  const fake = await FakeElasticsearch.start(options);
-  closing.push(() => fake.stop());
-  return fake;
-}
-
-async function output(options: Record<string, unknown>): Promise<Output> {
-  const parsed = definition.options.parse(options);
-  const made = await definition.create(parsed, {
-    alias: "es",
-    node: "n",
-    version: "0",
-    clock: { now: () => Date.UTC(2026, 1, 1), monotonic: () => 0 },
-    fields: new Scanner([...(definition.fields?.(parsed) ?? []), "metadata"]),
-    emit: (event) => void events.push(event),
-  });
-  closing.push(() => made.close());
-  return made;
-}
-
-const write = (out: Output, batches: RecordBatch[], repeat = false, signal = new AbortController().signal) =>
-  out.write(batches, { id: "plan", repeat }, signal);
-const actions = ({ failed }: WriteResult) => [...(failed ?? [])].map(([i, { action }]) => [i, action]);
-const free = async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
-};
 
 test("the request is what it should be: one POST of plain NDJSON, with a filter and nothing else", async () => {
   const fake = await start();
@@ -61,7 +16,9 @@ test("the request is what it should be: one POST of plain NDJSON, with a filter 
   const [request, ...others] = fake.requests;
   expect(others).toEqual([]);
   expect(request).toMatchObject({ method: "POST", path: "/prefix/_bulk" });
-  expect(Object.fromEntries(request!.query)).toEqual({ filter_path: "errors,items.*.status,items.*.error" });
+  expect(Object.fromEntries(request!.query)).toEqual({
+    filter_path: "errors,items.*.status,items.*.error,items.*.failure_store",
+  });
   expect(request!.headers).toMatchObject({
     "content-type": "application/x-ndjson",
     accept: "application/json",
@@ -79,29 +36,6 @@ test("gzip packs the request and takes a packed answer", async () => {
   expect(fake.documents).toHaveLength(300);
   expect(fake.requests[0]!.headers).toMatchObject({ "content-encoding": "gzip", authorization: "Bearer t" });
   expect(Number(fake.requests[0]!.headers["content-length"])).toBeLessThan(fake.requests[0]!.body.length / 4);
-});
-
-test.each([
-  ["one item too few", '{"errors":false,"items":[{"create":{"status":201}}]}'],
-  ["no items", '{"errors":true}'],
-  ["cut JSON", '{"errors":false,"items":[{"create":{"status":201}},'],
-  ["nothing", ""],
-  ["another document", '{"acknowledged":true}'],
-])("an answer of %s is not believed", async (_, text) => {
-  const fake = await start();
-  const out = await output({ url: fake.url });
-  fake.answerBulk({ status: 200, text });
-  await expect(write(out, [batchOf(entries(2))])).rejects.toThrow(/answer/);
-  expect(await write(out, [batchOf(entries(2))], true)).toEqual({});
-  expect(fake.documents).toHaveLength(2);
-});
-
-test("a proxy's page with status 200 is not believed", async () => {
-  const fake = await start();
-  fake.fail("login_page");
-  const out = await output({ url: fake.url });
-  await expect(write(out, [batchOf(entries(2))])).rejects.toThrow(/not come from Elasticsearch/);
-  await expect(out.probe(new AbortController().signal)).rejects.toThrow(/not come from Elasticsearch/);
 });
 
 test("stored, but nobody said so: the repeat is told apart", async () => {
@@ -215,7 +149,8 @@ test("setup makes template and policy once, before the first write, and leaves a
   await write(await output({ url: fake.url, setup: true }), [batchOf(entries(1, 3), { offset: 3000 })]);
   expect(fake.requests.filter(({ method }) => method === "PUT")).toHaveLength(4);
   await fetch(`${fake.url}/_index_template/audit-logs`, { method: "PUT", body: '{"index_patterns":["x"]}' });
-  await write(await output({ url: fake.url, setup: true }), [batchOf(entries(1, 4), { offset: 4000 })]);
+  const events: AgentEvent[] = [];
+  await write(await output({ url: fake.url, setup: true }, events), [batchOf(entries(1, 4), { offset: 4000 })]);
   expect(events).toMatchObject([{ is: "notice", message: expect.stringContaining("not this agent's") }]);
 });
 
@@ -246,7 +181,7 @@ test("probe says what is wrong", async () => {
 
 test("TLS: a private CA, mutual, renewed while it runs; files that are none are named", async () => {
   const dir = mkdtempSync(join(tmpdir(), "es-tls-"));
-  closing.push(() => rmSync(dir, { recursive: true }));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
   const file = (name: string) => join(dir, name);
   const server = selfSigned("es.test");
   const client = selfSigned("shipper.test");
@@ -304,7 +239,7 @@ async function slowServer(answerAfter: number, status: number | undefined) {
     });
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  closing.push(() => {
+  onTestFinished(() => {
     for (const socket of paused) socket.destroy();
     server.close();
   });

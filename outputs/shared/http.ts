@@ -12,6 +12,7 @@ import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { CONNECT_MS, explain, isBroken, notSent } from "./http-error.ts";
 import { named } from "./lazy.ts";
 import { proxyEnv } from "./proxy-env.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { readTls } from "./tls.ts";
 
 export interface HttpRequest {
@@ -53,9 +54,6 @@ const AVOID_MS = 30_000;
  * nobody can use any more, behind it.
  */
 const PIECE = 64 * 1024;
-
-/** Shorter ones are no secrets, and would make a riddle of every sentence. */
-const SHORTEST_SECRET = 4;
 
 interface Endpoint {
   readonly origin: string;
@@ -170,7 +168,7 @@ export class HttpClient {
     return {
       status: answer.statusCode,
       headers: answer.headers,
-      text: redacted(text, secrets),
+      text: withoutSecrets(text, secrets),
       endpoint: endpoint.url,
     };
   }
@@ -191,12 +189,6 @@ export class HttpClient {
     }
     return this.#open;
   }
-}
-
-function redacted(text: string, secrets: readonly string[]): string {
-  let safe = text;
-  for (const secret of secrets) if (secret.length >= SHORTEST_SECRET) safe = safe.replaceAll(secret, "[secret]");
-  return safe;
 }
 
 function pieces(body: Buffer): Readable {
