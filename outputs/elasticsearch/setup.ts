@@ -57,7 +57,7 @@ export function policyBody(options: ElasticsearchOptions): JsonObject {
   const { lifecycle } = options;
   const hot: JsonObject = { set_priority: { priority: lifecycle.hot_priority } };
   if (options.data_stream !== undefined) {
-    hot.rollover = { max_primary_shard_size: `${lifecycle.rollover_size}b`, max_age: time(lifecycle.rollover_age) };
+    hot.rollover = { max_primary_shard_size: size(lifecycle.rollover_size), max_age: time(lifecycle.rollover_age) };
   }
   const phases: JsonObject = { hot: { min_age: "0ms", actions: hot } };
   if (lifecycle.warm_after !== "never") {
@@ -220,4 +220,16 @@ function brief({ status, text }: Reply): string {
 function time(ms: number): string {
   if (ms % 86_400_000 === 0) return `${ms / 86_400_000}d`;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${Math.round(ms)}ms`;
+}
+
+/** In Elasticsearch's units, which are powers of 1024: it shows a policy as it was written. */
+function size(bytes: number): string {
+  const units = ["b", "kb", "mb", "gb", "tb"];
+  let unit = 0;
+  let number = bytes;
+  while (number % 1024 === 0 && unit < units.length - 1) {
+    number /= 1024;
+    unit++;
+  }
+  return `${number}${units[unit]}`;
 }
