@@ -132,7 +132,14 @@ export function classifyRequest(
     return { is: "refused", reason: `${reason}: larger than http.max_content_length, or than a proxy allows` };
   // Elasticsearch's own 400 is about what it was sent; a 400 of anything in between says nothing about the records.
   if (status === 400) return isElasticError(body) ? { is: "refused", reason } : { is: "blocked", reason };
-  if (status === 408 || status === 425 || status < 200 || status >= 500 || (status > 200 && status < 300)) {
+  if (
+    status === 408 ||
+    status === 417 ||
+    status === 425 ||
+    status < 200 ||
+    status >= 500 ||
+    (status > 200 && status < 300)
+  ) {
     return { is: "unknown", reason };
   }
   return { is: "blocked", reason };

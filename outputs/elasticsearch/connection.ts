@@ -27,10 +27,16 @@ export interface Sending {
   sent: boolean;
   /** Attempts that had a connection: a node may have stored what it was sent. */
   begun: number;
+  /** The server is asked whether it wants the body before it is sent (RFC 9110, 10.1.1). */
+  readonly asking: boolean;
+  /** A connection broke while the body was on its way; an answer may have been lost with it. */
+  broken: boolean;
 }
 
 /** An answer larger than this is none of a bulk request's. */
 const MAX_ANSWER = 256 * 1024 * 1024;
+/** How long a server that was asked may think before the body is sent all the same. */
+const ASKED_MS = 1_000;
 /** A refusal is read no further. */
 const MAX_REFUSAL = 1024 * 1024;
 
@@ -64,6 +70,9 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
       options: ConnectionRequestOptions,
     ): Promise<ConnectionRequestResponse & ConnectionRequestResponseAsStream> {
       const query = params.querystring ? `?${params.querystring}` : "";
+      const sending = options.context as Sending | null;
+      const body = params.body as string | Buffer | null | undefined;
+      const asking = sending?.asking === true && body instanceof Buffer;
       const request = (this.#secure ? https : http).request({
         agent: this.#agent,
         protocol: this.url.protocol,
@@ -72,17 +81,25 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
         port: this.url.port === "" ? undefined : this.url.port,
         method: params.method,
         path: `${this.#prefix}${params.path}${query}`,
-        headers: params.headers ?? {},
+        headers: asking
+          ? { ...params.headers, expect: "100-continue", "content-length": body.length }
+          : (params.headers ?? {}),
       });
       request.setNoDelay(true);
       const { promise, resolve, reject } = Promise.withResolvers<ConnectionRequestResponse>();
       const { signal } = options;
-      const sending = options.context as Sending | null;
       const abort = () => request.destroy(new errors.RequestAbortedError("stopped"));
+      let answered = false;
       // Also after it settled: errors of a destroyed connection must not surface as uncaught.
-      request.on("error", (error: NodeJS.ErrnoException) =>
-        reject(error.name === "RequestAbortedError" ? error : new errors.ConnectionError(explain(error))),
-      );
+      request.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.name === "RequestAbortedError") reject(error);
+        // A server may close behind an early answer, and the rest of the body finds nobody: the answer counts, as far as it came.
+        else if (!answered) {
+          if (sending && !request.writableFinished && /^(EPIPE|ECONNRESET)$/.test(error.code ?? ""))
+            sending.broken = true;
+          reject(new errors.ConnectionError(explain(error)));
+        }
+      });
       request.once("socket", (socket) => {
         const begun = () => {
           if (sending) sending.begun++;
@@ -91,6 +108,7 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
         else begun();
       });
       request.on("response", (response) => {
+        answered = true;
         readBody(response).then(
           (body) => resolve({ body, headers: plainHeaders(response.headers), statusCode: response.statusCode ?? 0 }),
           (error: Error) => reject(new errors.ConnectionError(error.message)),
@@ -98,7 +116,16 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
       });
       if (signal?.aborted) abort();
       else signal?.addEventListener("abort", abort, { once: true });
-      request.end(params.body ?? undefined);
+      if (asking) {
+        const send = () => {
+          request.setTimeout(0);
+          if (!answered && !request.writableEnded) request.end(body);
+        };
+        request.once("continue", send);
+        // Servers and proxies that do not know the question say nothing.
+        request.setTimeout(ASKED_MS, send);
+        request.flushHeaders();
+      } else request.end(body ?? undefined);
       return promise.finally(() => {
         signal?.removeEventListener("abort", abort);
         if (request.writableFinished) return;

@@ -1,5 +1,5 @@
 /** Answers that lie, servers that are none, and entries made to do harm. */
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { entries } from "../../test/contract/records.ts";
 import { actions, batchOf, free, output, start, write } from "../../test/fakes/elasticsearch-output.ts";
@@ -114,6 +114,59 @@ test("a refusal counts by its status, however large it is and wherever it ends",
   while (answers.length > 0) {
     expect(await write(out, [batchOf(entries(1))])).toEqual({ refused: expect.stringMatching(/^HTTP 413/) });
   }
+});
+
+test("where an answer was lost in a reset, the server is asked before the next body is sent", async () => {
+  const fake = await start({ maxBytes: 100_000 });
+  let broken = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    if (broken++ === 0) return void socket.once("data", () => socket.resetAndDestroy());
+    const onward = connect(fake.port, "127.0.0.1").on("error", () => {});
+    socket.pipe(onward).pipe(socket);
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  onTestFinished(() => void server.close());
+  const out = await output({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` });
+  const large = (from: number) => [batchOf(entries(5_000, from, "x".repeat(1_500)), { offset: from * 1e4 })];
+  await expect(write(out, large(0))).rejects.toThrow(/closed/);
+  expect(await write(out, large(0), true)).toEqual({ refused: expect.stringContaining("HTTP 413") });
+  expect(await write(out, [batchOf(entries(10))])).toEqual({});
+  expect(fake.requests.map(({ headers }) => headers.expect)).toEqual(["100-continue", undefined]);
+
+  // It was an outage and not its size: nothing is asked any more.
+  const roomy = await start();
+  broken = 0;
+  fake.port = roomy.port;
+  const other = await output({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` });
+  await expect(write(other, large(0))).rejects.toThrow(/closed/);
+  for (const from of [0, 5_000]) expect(await write(other, large(from), true)).toEqual({});
+  expect(roomy.requests.map(({ headers }) => headers.expect)).toEqual(["100-continue", undefined]);
+  expect(roomy.documents).toHaveLength(10_000);
+});
+
+test("a server that does not know the question is sent the body all the same", async () => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    if (connections++ === 0) return void socket.once("data", () => socket.resetAndDestroy());
+    let text = "";
+    socket.setEncoding("latin1").on("data", (more: string) => {
+      text += more;
+      const [, length] = /content-length: (\d+)\r\n/i.exec(text) ?? [];
+      if (length === undefined || text.length < text.indexOf("\r\n\r\n") + 4 + Number(length)) return;
+      const answer = '{"errors":false,"items":[{"create":{"status":201}}]}';
+      const head = `HTTP/1.1 200 OK\r\nx-elastic-product: Elasticsearch\r\ncontent-length: ${answer.length}`;
+      socket.write(`${head}\r\ncontent-type: application/json\r\n\r\n${answer}`);
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  onTestFinished(() => void server.close());
+  const out = await output({ url: `http://127.0.0.1:${(server.address() as { port: number }).port}` });
+  const large = [batchOf(entries(1, 0, "x".repeat(8_000_000)))];
+  await expect(write(out, large)).rejects.toThrow(/closed/);
+  expect(await write(out, large, true)).toEqual({});
+  await out.close();
 });
 
 test("a node that was never reached is no reason to believe in a repeat", async () => {
