@@ -84,6 +84,7 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
         headers: asking
           ? { ...params.headers, expect: "100-continue", "content-length": body.length }
           : (params.headers ?? {}),
+        ...(asking && { timeout: ASKED_MS }),
       });
       request.setNoDelay(true);
       const { promise, resolve, reject } = Promise.withResolvers<ConnectionRequestResponse>();
@@ -118,12 +119,11 @@ export function connectionClass(elastic: Elastic, tls: TlsOptions | undefined): 
       else signal?.addEventListener("abort", abort, { once: true });
       if (asking) {
         const send = () => {
-          request.setTimeout(0);
           if (!answered && !request.writableEnded) request.end(body);
         };
         request.once("continue", send);
         // Servers and proxies that do not know the question say nothing.
-        request.setTimeout(ASKED_MS, send);
+        request.once("timeout", send);
         request.flushHeaders();
       } else request.end(body ?? undefined);
       return promise.finally(() => {
