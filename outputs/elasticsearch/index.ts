@@ -19,7 +19,9 @@ Its \`_id\` is the record's id and it is written with \`create\`: what was sent 
 record that was never sent before is compared with the document that stands there (this needs the \`read\` privilege); another document
 under our id makes the record a dead letter, \`id_collision\`.
 
-What is the document's fault (a mapping it does not fit) becomes a dead letter with the server's reason. What is the operator's to mend
+What is the document's fault (a mapping it does not fit) becomes a dead letter with the server's reason, also where a data stream put it
+into its failure store. An entry whose names have more than 1,000 levels (\`a.b.c\` has three), which would end the server, is sent as the
+text of \`message\`. What is the operator's to mend
 (a wrong key, a read-only index, no shards left) leaves the output waiting, and it says why.
 
 \`setup: true\` makes an index template in which \`details\` and \`metadata\` may be an object, a string, a number or null in one index, and
