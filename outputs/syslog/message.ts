@@ -1,29 +1,20 @@
 /** Syslog messages from entries, as bytes: RFC 5424, RFC 3164, and the dashboard forwarder's own form. */
-import { type FieldReader, type RecordBatch, SpanFlag } from "../../agent/api/batch.ts";
+import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { FACILITIES, SEVERITIES } from "../../agent/api/syslog-names.ts";
-import { type EntryTime, Level, TimeKind, View } from "../../agent/api/view.ts";
+import { Level, View } from "../../agent/api/view.ts";
 import { decodeScalar } from "../../agent/json/value.ts";
 import { Encoder } from "../shared/encode.ts";
 import { ByteWriter } from "../shared/writer.ts";
-import { type SyslogOptions, sizeLimit } from "./options.ts";
-import { writePythonJson } from "./python-json.ts";
+import { NIL, printable, rfc3164, rfc3164Tag, rfc3339 } from "./header.ts";
+import { framingOf, type SyslogOptions, sizeLimit } from "./options.ts";
+import { compactJson, writePythonJson } from "./python-json.ts";
+import { isFalse, isSecurityAction, severityOf, WARNING } from "./severity.ts";
 
-const NIL = "-";
 const CUT = Buffer.from(" [cut]");
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-/** What the dashboard's forwarder warns of. */
-const LOKI_ACTIONS = new Set(["delete", "kill", "stop", "login", "logout", "create_token", "revoke_token"]);
 const LOKI_WARNING = "<132>loki-audit: ";
 const LOKI_INFO = "<134>loki-audit: ";
-const SEVERITY_OF = new Map<number, number>([
-  [Level.debug, 7],
-  [Level.info, 6],
-  [Level.warning, 4],
-  [Level.error, 3],
-]);
-/** RFC 3164, 4.1.3. */
-const MAX_TAG = 32;
+const LINE_BREAK = 0x0a;
 const CHAIN_HASH = ["_integrity_hash", "chain_hash", "hash"] as const;
 
 /** Fields that messages are made of, beside those of the view. */
@@ -53,44 +44,42 @@ export class MessageBuilder {
   readonly #host: string;
   readonly #scratch = new ByteWriter(4_096);
   readonly #parts: readonly (string | { readonly column: number })[];
+  /** A line break would end the message. */
+  readonly #oneLine: boolean;
 
   constructor(options: SyslogOptions, { node, fields, emit, alias }: MessageContext) {
     this.#options = options;
     this.#fields = fields;
     const format = options.message === "original" ? "original" : "json";
-    // The dashboard's forwarder writes what Python writes.
-    this.#encoder = new Encoder({
-      fields,
-      format,
-      nonFinite: options.format === "loki" ? "keep" : "null",
-      emit,
-      alias,
-    });
+    // What Python writes, the dashboard's forwarder sends; and exact bytes are exact.
+    const nonFinite = options.format === "loki" || format === "original" ? "keep" : "null";
+    this.#encoder = new Encoder({ fields, format, nonFinite, emit, alias });
     this.#view = new View(fields);
     this.#limit = sizeLimit(options);
     this.#host = options.hostname ?? (node.replace(/[^\x21-\x7e]/g, "_").slice(0, 255) || NIL);
     this.#parts = (options.template ?? "")
       .split(/\{([^{}]{1,256})\}/)
       .map((part, i) => (i % 2 === 0 ? part : { column: fields.column(part) }));
+    this.#oneLine = framingOf(options) === "newline";
   }
 
   /** Appends one message, without framing. Answers why it cannot be sent, with nothing appended. */
   write(batch: RecordBatch, index: number, writer: ByteWriter): string | undefined {
     const from = writer.length;
-    if (this.#options.format === "loki") this.#loki(batch, index, writer);
-    else {
-      if (this.#options.format === "rfc5424") this.#header5424(batch, index, writer);
-      else this.#header3164(batch, index, writer);
-      this.#body(batch, index, writer);
-    }
+    const body = this.#whole(batch, index, writer, Number.POSITIVE_INFINITY);
     const length = writer.length - from;
     if (length <= this.#limit) return undefined;
-    if (this.#options.too_long === "dead_letter") {
+    let why = `the message has ${length} bytes; ${this.#limit} are the most (max_message_size)`;
+    if (this.#options.too_long === "cut") {
+      if (this.#cut(from, body, writer)) return undefined;
+      // Then it is the structured data that is too long.
       writer.length = from;
-      return `the message has ${length} bytes; ${this.#limit} are the most (max_message_size)`;
+      if (this.#cut(from, this.#whole(batch, index, writer, from + this.#limit - CUT.length - 1), writer))
+        return undefined;
+      why += ", and its header alone is longer";
     }
-    this.#cut(from, writer);
-    return undefined;
+    writer.length = from;
+    return why;
   }
 
   /** Once per write. */
@@ -98,68 +87,87 @@ export class MessageBuilder {
     this.#encoder.release();
   }
 
-  #header5424(batch: RecordBatch, index: number, writer: ByteWriter): void {
+  /** Answers where the body begins. `most`: where the structured data has to end. */
+  #whole(batch: RecordBatch, index: number, writer: ByteWriter, most: number): number {
+    const from = writer.length;
+    if (this.#options.format === "loki") return this.#loki(batch, index, writer);
+    if (this.#options.format === "rfc5424") this.#header5424(batch, index, writer, most);
+    else this.#header3164(batch, index, writer);
+    const body = writer.length;
+    this.#body(batch, index, writer);
+    if (this.#oneLine) blankLineBreaks(writer.buffer, from, writer.length);
+    return body;
+  }
+
+  #header5424(batch: RecordBatch, index: number, writer: ByteWriter, most: number): void {
     const { app_name } = this.#options;
     writer.ascii(`<${this.#priority(batch, index)}>1 `);
     writer.ascii(rfc3339(this.#view.time(batch, index), batch.readTime));
-    writer.ascii(` ${this.#host} ${app_name} ${this.#procId(batch, index)} ${this.#messageId(batch, index)} `);
-    this.#structuredData(batch, index, writer);
+    const event = printable(this.#view.event(batch, index).name, 32);
+    writer.ascii(` ${this.#host} ${app_name} ${this.#procId(batch, index)} ${event} `);
+    this.#structuredData(batch, index, writer, most);
     writer.byte(0x20);
   }
 
-  /** The time is this host's local one, as every receiver of this form takes it. */
   #header3164(batch: RecordBatch, index: number, writer: ByteWriter): void {
-    const time = this.#view.time(batch, index);
-    const at = new Date(time.kind === TimeKind.exact ? time.ms : batch.readTime);
-    const two = (n: number) => String(n).padStart(2, "0");
-    const day = String(at.getDate()).padStart(2, " ");
-    const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-    const tag = this.#options.app_name.replace(/[^\w.-]/g, "_").slice(0, MAX_TAG);
-    writer.ascii(`<${this.#priority(batch, index)}>${MONTHS[at.getMonth()]} ${day} ${clock} ${this.#host} ${tag}: `);
+    const time = rfc3164(this.#view.time(batch, index), batch.readTime);
+    const tag = rfc3164Tag(this.#options.app_name, this.#procId(batch, index));
+    writer.ascii(`<${this.#priority(batch, index)}>${time} ${this.#host} ${tag}: `);
   }
 
-  #loki(batch: RecordBatch, index: number, writer: ByteWriter): void {
-    const spans = this.#fields.spans(batch);
-    const { buffer } = batch;
-    const action = this.#text(batch, index, "action");
-    const success = spans.start(index, this.#fields.column("success"));
-    const failed = success !== 0 && isFalse(buffer, success, spans.end(index, this.#fields.column("success")));
-    writer.ascii(failed || (action !== undefined && LOKI_ACTIONS.has(action)) ? LOKI_WARNING : LOKI_INFO);
+  #loki(batch: RecordBatch, index: number, writer: ByteWriter): number {
+    writer.ascii(this.#isSecurity(batch, index) ? LOKI_WARNING : LOKI_INFO);
+    const body = writer.length;
     const scratch = this.#scratch;
     scratch.reset();
     this.#encoder.encode(batch, index, scratch);
     writePythonJson(scratch.view(), 0, scratch.length, writer);
+    return body;
+  }
+
+  /** The forwarder's rule: a security action, or `success` that is there and false, null or 0. */
+  #isSecurity(batch: RecordBatch, index: number): boolean {
+    if (isSecurityAction(this.#text(batch, index, "action"))) return true;
+    const spans = this.#fields.spans(batch);
+    const column = this.#fields.column("success");
+    const start = spans.start(index, column);
+    return start !== 0 && isFalse(batch.buffer, start, spans.end(index, column));
   }
 
   #priority(batch: RecordBatch, index: number): number {
     const { source } = batch;
     const facility = FACILITIES.indexOf((source.facility ?? this.#options.facility) as (typeof FACILITIES)[number]);
     const named = source.severity ?? this.#options.severity;
-    const severity = named
-      ? SEVERITIES.indexOf(named as (typeof SEVERITIES)[number])
-      : (SEVERITY_OF.get(this.#view.level(batch, index)) ?? 6);
+    const severity = named ? SEVERITIES.indexOf(named as (typeof SEVERITIES)[number]) : this.#severity(batch, index);
     return Math.max(facility, 0) * 8 + Math.max(severity, 0);
   }
 
-  #messageId(batch: RecordBatch, index: number): string {
-    return printable(this.#view.event(batch, index).name, 32);
+  #severity(batch: RecordBatch, index: number): number {
+    const written = this.#view.writtenLevel(batch, index);
+    if (written === Level.none) {
+      const derived = severityOf(this.#view.level(batch, index));
+      return derived > WARNING && this.#isSecurity(batch, index) ? WARNING : derived;
+    }
+    return severityOf(written, this.#text(batch, index, "level"), this.#text(batch, index, "severity"));
   }
 
   #procId(batch: RecordBatch, index: number): string {
     return printable(this.#text(batch, index, "pid") ?? "", 128);
   }
 
-  #structuredData(batch: RecordBatch, index: number, writer: ByteWriter): void {
-    let any = false;
+  /** A parameter that would end behind `most` is left out as a whole: half of an id or a hash is another one. */
+  #structuredData(batch: RecordBatch, index: number, writer: ByteWriter, most: number): void {
+    const from = writer.length;
     for (const name of this.#options.structured_data) {
       const value = this.#parameter(batch, index, name);
       if (value === undefined) continue;
-      writer.utf8(any ? ` ${name}="` : `[${this.#options.sd_id} ${name}="`);
-      any = true;
+      const before = writer.length;
+      writer.utf8(before > from ? ` ${name}="` : `[${this.#options.sd_id} ${name}="`);
       // RFC 5424, 6.3.3: these three are escaped, and nothing else.
       writer.utf8(`${value.toWellFormed().replace(/["\\\]]/g, "\\$&")}"`);
+      if (writer.length >= most) writer.length = before;
     }
-    writer.byte(any ? 0x5d : 0x2d);
+    writer.byte(writer.length > from ? 0x5d : 0x2d);
   }
 
   #parameter(batch: RecordBatch, index: number, name: string): string | undefined {
@@ -174,21 +182,33 @@ export class MessageBuilder {
   }
 
   #body(batch: RecordBatch, index: number, writer: ByteWriter): void {
-    if (this.#options.message !== "template") {
-      this.#encoder.encode(batch, index, writer);
+    const { message } = this.#options;
+    // A template has nothing to say of a line without fields.
+    if (message === "template" && this.#view.isObject(batch, index)) {
+      this.#template(batch, index, writer);
       return;
     }
+    const from = writer.length;
+    this.#encoder.encode(batch, index, writer);
+    if (message !== "original") {
+      writer.length = compactJson(writer.buffer, from, writer.length);
+    } else if (((batch.flags?.[index] ?? 0) & RecordFlag.cut) === 0) {
+      // The encoder's lines have no breaks; here they may have their own.
+      batch.bytes(index).copy(writer.buffer, from);
+    }
+  }
+
+  #template(batch: RecordBatch, index: number, writer: ByteWriter): void {
     const spans = this.#fields.spans(batch);
-    const isObject = (spans.flags(index) & SpanFlag.notObject) === 0;
     let text = "";
     for (const part of this.#parts) {
       if (typeof part === "string") text += part;
-      else if (isObject && part.column >= 0 && spans.start(index, part.column) !== 0) {
+      else if (part.column >= 0 && spans.start(index, part.column) !== 0) {
         const [start, end] = [spans.start(index, part.column), spans.end(index, part.column)];
         text += decodeScalar(batch.buffer, start, end) ?? batch.buffer.toString("utf8", start, end);
       }
     }
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a line break would end the message where newlines frame it
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a text of somebody else's making must not look like several messages
     writer.utf8(text.toWellFormed().replace(/[\u0000-\u001f\u007f]+/g, " "));
   }
 
@@ -201,33 +221,20 @@ export class MessageBuilder {
     return start === 0 ? undefined : decodeScalar(batch.buffer, start, spans.end(index, column));
   }
 
-  /** To the limit, at the start of a character, with a mark. */
-  #cut(from: number, writer: ByteWriter): void {
-    let end = from + this.#limit - CUT.length;
-    while (end > from && (writer.buffer[end]! & 0xc0) === 0x80) end--;
+  /** To the limit, at the start of a character of the body, with a mark. False where what stands before the body leaves no room. */
+  #cut(from: number, body: number, writer: ByteWriter): boolean {
+    const most = from + this.#limit - CUT.length;
+    if (most < body) return false;
+    let end = most;
+    // A character has three such bytes at most; more of them are none.
+    while (end > body && end > most - 3 && (writer.buffer[end]! & 0xc0) === 0x80) end--;
     writer.length = end;
     writer.bytes(CUT);
+    return true;
   }
 }
 
-/** RFC 5424, 6.2.3: at most microseconds; the entry's own offset. */
-function rfc3339({ kind, ms, nanos, offset }: EntryTime, readTime: number): string {
-  const own = kind === TimeKind.exact && ms >= 0 && ms < 253_402_300_799_000;
-  const minutes = own ? offset : 0;
-  const text = new Date((own ? ms : readTime) + minutes * 60_000).toISOString().slice(0, -1);
-  const micros = own && nanos >= 1_000 ? String(Math.floor(nanos / 1_000)).padStart(3, "0") : "";
-  if (minutes === 0) return `${text}${micros}Z`;
-  const two = (n: number) => String(n).padStart(2, "0");
-  const away = Math.abs(minutes);
-  return `${text}${micros}${minutes < 0 ? "-" : "+"}${two(Math.floor(away / 60))}:${two(away % 60)}`;
-}
-
-function printable(text: string, most: number): string {
-  return text.replace(/[^\x21-\x7e]+/g, "_").slice(0, most) || NIL;
-}
-
-/** false, null, or a zero. */
-function isFalse(buffer: Buffer, start: number, end: number): boolean {
-  const token = buffer.toString("latin1", start, Math.min(end, start + 32));
-  return token === "false" || token === "null" || /^-?0(\.0*)?([eE][+-]?\d+)?$/.test(token);
+function blankLineBreaks(buffer: Buffer, start: number, end: number): void {
+  const bytes = buffer.subarray(start, end);
+  for (let at = bytes.indexOf(LINE_BREAK); at >= 0; at = bytes.indexOf(LINE_BREAK, at + 1)) bytes[at] = 0x20;
 }

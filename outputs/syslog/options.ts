@@ -10,6 +10,9 @@ export const DEFAULT_PORTS = { udp: 514, tcp: 514, tls: 6514, relp: 2514 } as co
 export const MAX_DATAGRAM = 65_507;
 const MAX_FRAME = 16 * 1024 * 1024;
 
+/** RFC 5424, 6: SD-NAME. */
+const SD_NAME = /^[!#-<>-\\^-~]{1,32}$/;
+
 /** RFC 5424, 6: PRINTUSASCII without what would end the field. */
 const word = (most: number, doc: string) =>
   z
@@ -59,7 +62,7 @@ export const syslogOptions = z.strictObject({
     .array(
       z
         .string()
-        .regex(/^[^\s="\]]{1,32}$/, 'must be the name of a parameter: up to 32 characters without = ] " and spaces'),
+        .regex(SD_NAME, 'must be the name of a parameter: 1 to 32 printable ASCII characters without = ] " and spaces'),
     )
     .default(["tag", "record_id"])
     .meta({
@@ -67,7 +70,7 @@ export const syslogOptions = z.strictObject({
     }),
   sd_id: z
     .string()
-    .regex(/^[^\s="\]]{1,32}$/, 'must be 1 to 32 characters without = ] " and spaces')
+    .regex(SD_NAME, 'must be 1 to 32 printable ASCII characters without = ] " and spaces')
     .default("audit@32473")
     .meta({ doc: "Name of the structured data element; 32473 is the enterprise number for examples." }),
   max_message_size: optionalSize(
@@ -90,6 +93,14 @@ export function sizeLimit(options: Sized): number {
 function largest({ protocol, format }: Omit<Sized, "max_message_size">): number {
   if (protocol !== "udp") return MAX_FRAME;
   return format === "loki" ? MAX_DATAGRAM - 1 : MAX_DATAGRAM;
+}
+
+/** What tells messages apart on the wire. */
+export function framingOf({ protocol, format, framing }: SyslogOptions): "octets" | "newline" | "nul" | "none" {
+  // Python's SysLogHandler ends every message so, on UDP as well.
+  if (format === "loki") return "nul";
+  if (protocol !== "tcp" && protocol !== "tls") return "none";
+  return framing === "newline" ? "newline" : "octets";
 }
 
 export interface Server {
@@ -127,6 +138,10 @@ export function checkOptions(options: SyslogOptions): { errors: OptionProblem[];
   }
   if (format === "loki" && protocol === "relp") {
     errors.push({ path: ["format"], message: "`loki` is for UDP, TCP and TLS" });
+  }
+  if (options.structured_data.length > 0 && format === "rfc5424" && !/^[^@]+@\d+(\.\d+)*$/.test(options.sd_id)) {
+    const message = "is no `name@enterprise-number`: names without one are IANA's to give (RFC 5424, 7)";
+    warnings.push({ path: ["sd_id"], message });
   }
   const limit = sizeLimit(options);
   if (limit < 480) errors.push({ path: ["max_message_size"], message: "must be at least 480 (RFC 5426)" });

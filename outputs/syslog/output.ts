@@ -4,7 +4,7 @@ import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.
 import { ByteWriter } from "../shared/writer.ts";
 import { Connector } from "./connect.ts";
 import { MessageBuilder } from "./message.ts";
-import { type SyslogOptions, serversOf } from "./options.ts";
+import { framingOf, type SyslogOptions, serversOf } from "./options.ts";
 import { RelpTransport } from "./relp.ts";
 import { StreamTransport } from "./stream.ts";
 import { type Frames, NONE, type Transport } from "./transport.ts";
@@ -66,13 +66,11 @@ export class SyslogOutput implements Output {
   }
 
   #frame(message: ByteWriter, writer: ByteWriter): void {
-    const { protocol, format, framing } = this.#options;
-    const stream = protocol === "tcp" || protocol === "tls";
-    if (stream && format !== "loki" && framing === "octet_counting") writer.ascii(`${message.length} `);
+    const framing = framingOf(this.#options);
+    if (framing === "octets") writer.ascii(`${message.length} `);
     writer.bytes(message.view());
-    // Python's SysLogHandler ends every message so, on UDP as well.
-    if (format === "loki") writer.byte(0);
-    else if (stream && framing === "newline") writer.byte(0x0a);
+    if (framing === "nul") writer.byte(0);
+    else if (framing === "newline") writer.byte(0x0a);
   }
 }
 

@@ -1,12 +1,16 @@
 /**
- * JSON as Python's `json.dumps(entry, separators=(",", ":"))` prints it, made from the entry's own bytes: no space between tokens, everything but
- * printable ASCII escaped, number tokens untouched. https://docs.python.org/3/library/json.html
+ * JSON as Python's `json.dumps(json.loads(entry), separators=(",", ":"))` prints it, made from the entry's own bytes: no space between
+ * tokens, everything but printable ASCII escaped, of a key that stands twice the first place and the last value. Only number tokens
+ * stay as they were written. https://docs.python.org/3/library/json.html
  */
 import { skipString, viewOf } from "../../agent/json/lexer.ts";
 import type { ByteWriter } from "../shared/writer.ts";
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
 const BACKSLASH = 0x5c;
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
 const SHORT: Readonly<Record<number, string>> = {
   8: "\\b",
   9: "\\t",
@@ -17,20 +21,58 @@ const SHORT: Readonly<Record<number, string>> = {
   92: "\\\\",
 };
 
-/** Writes the valid JSON value `buffer[start..end)`. */
-export function writePythonJson(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
+/** Takes the space between the tokens of the valid JSON value `buffer[start..end)` out of it. Answers its new end. */
+export function compactJson(buffer: Buffer, start: number, end: number): number {
   const view = viewOf(buffer);
+  let to = start;
   for (let p = start; p < end; ) {
     const byte = buffer[p]!;
     if (byte === QUOTE) {
       const close = skipString(buffer, view, p, end);
-      writeString(buffer, p, close, writer);
+      if (to !== p) buffer.copyWithin(to, p, close);
+      to += close - p;
       p = close;
     } else {
-      if (byte > 0x20) writer.byte(byte);
+      if (byte > 0x20) buffer[to++] = byte;
       p++;
     }
   }
+  return to;
+}
+
+/** Writes the valid JSON value `buffer[start..end)`. */
+export function writePythonJson(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
+  const from = writer.length;
+  const view = viewOf(buffer);
+  /** Keys of the open objects, as printed; of an open array, undefined. */
+  const open: (Set<string> | undefined)[] = [];
+  let twice = false;
+  let key = false;
+  for (let p = start; p < end; ) {
+    const byte = buffer[p]!;
+    if (byte === QUOTE) {
+      const close = skipString(buffer, view, p, end);
+      const at = writer.length;
+      writeString(buffer, p, close, writer);
+      if (key) {
+        const keys = open.at(-1)!;
+        const size = keys.size;
+        twice ||= keys.add(writer.buffer.toString("latin1", at, writer.length)).size === size;
+        key = false;
+      }
+      p = close;
+      continue;
+    }
+    if (byte > 0x20) {
+      writer.byte(byte);
+      if (byte === OPEN_BRACE) open.push(new Set());
+      else if (byte === OPEN_BRACKET) open.push(undefined);
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) open.pop();
+      key = byte === OPEN_BRACE || (byte === COMMA && open.at(-1) !== undefined);
+    }
+    p++;
+  }
+  if (twice) lastOfEach(writer, from);
 }
 
 function writeString(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
@@ -51,4 +93,66 @@ function writeString(buffer: Buffer, start: number, end: number, writer: ByteWri
     else escaped += `\\u${unit.toString(16).padStart(4, "0")}`;
   }
   writer.ascii(`${escaped}"`);
+}
+
+/** A span of bytes with what is inside: of an object the members by their keys (a Map keeps the first place, as a dict does). */
+interface Container {
+  readonly members: Map<string, Value> | undefined;
+  readonly items: Value[];
+  key: string;
+}
+type Value = string | Container;
+
+/** Prints `writer`'s value from `from` on again, with each key once. It is ASCII without spaces. */
+function lastOfEach(writer: ByteWriter, from: number): void {
+  const root = parsed(writer.view().subarray(from));
+  writer.length = from;
+  // What is still to be written, the next one last: nothing recurses, whatever the depth.
+  const left: Value[] = [root];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value === "string") {
+      writer.ascii(value);
+      continue;
+    }
+    const { members, items } = value;
+    const parts: Value[] = [members ? "{" : "["];
+    if (members) for (const [key, member] of members) parts.push(parts.length > 1 ? "," : "", `${key}:`, member);
+    else for (const item of items) parts.push(parts.length > 1 ? "," : "", item);
+    parts.push(members ? "}" : "]");
+    for (let i = parts.length - 1; i >= 0; i--) left.push(parts[i]!);
+  }
+}
+
+function parsed(bytes: Buffer): Value {
+  const view = viewOf(bytes);
+  const root: Container = { members: undefined, items: [], key: "" };
+  const open = [root];
+  const put = (value: Value) => {
+    const { members, items, key } = open.at(-1)!;
+    if (members) members.set(key, value);
+    else items.push(value);
+  };
+  for (let p = 0; p < bytes.length; ) {
+    const byte = bytes[p]!;
+    const start = p++;
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      const inside: Container = { members: byte === OPEN_BRACE ? new Map() : undefined, items: [], key: "" };
+      put(inside);
+      open.push(inside);
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) open.pop();
+    else if (byte !== COMMA) {
+      if (byte === QUOTE) p = skipString(bytes, view, start, bytes.length);
+      else while (p < bytes.length && !isEnd(bytes[p]!)) p++;
+      const token = bytes.toString("latin1", start, p);
+      if (bytes[p] === COLON) {
+        open.at(-1)!.key = token;
+        p++;
+      } else put(token);
+    }
+  }
+  return root.items[0]!;
+}
+
+function isEnd(byte: number): boolean {
+  return byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET;
 }
