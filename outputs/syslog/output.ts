@@ -7,7 +7,7 @@ import { MessageBuilder } from "./message.ts";
 import { framingOf, type SyslogOptions, serversOf } from "./options.ts";
 import { RelpTransport } from "./relp.ts";
 import { StreamTransport } from "./stream.ts";
-import { type Frames, NONE, type Transport } from "./transport.ts";
+import { type Failures, type Frames, NONE, type Transport } from "./transport.ts";
 import { UdpTransport } from "./udp.ts";
 
 const BODY_HINT = 64 * 1024;
@@ -28,11 +28,8 @@ export class SyslogOutput implements Output {
     signal.throwIfAborted();
     const failed = new Map<number, Failure>();
     const frames = this.#frames(batches, failed);
-    const tooLong = frames.ends.length > 0 ? await this.#transport.send(frames, signal) : NONE;
-    if (tooLong.length > 0) {
-      const reason = "this system cannot send a message of that size: set max_message_size lower";
-      for (const at of recordsOf(tooLong, failed)) failed.set(at, { action: "reject", reason });
-    }
+    const refused = frames.ends.length > 0 ? await this.#transport.send(frames, signal) : NONE;
+    if (refused.size > 0) addByRecord(failed, refused);
     return failed.size > 0 ? { failed } : {};
   }
 
@@ -74,22 +71,28 @@ export class SyslogOutput implements Output {
   }
 }
 
-/** Which records these frames (ascending) are of: those that failed before have none. */
-function recordsOf(frames: readonly number[], failed: ReadonlyMap<number, Failure>): number[] {
-  const wanted = new Set(frames);
-  const records: number[] = [];
-  for (let at = 0, frame = 0; records.length < wanted.size; at++) {
-    if (failed.has(at)) continue;
-    if (wanted.has(frame++)) records.push(at);
+/** Records that failed before have no frame. */
+function addByRecord(failed: Map<number, Failure>, byFrame: Failures): void {
+  const before = new Set(failed.keys());
+  let at = 0;
+  for (let frame = 0, left = byFrame.size; left > 0; frame++, at++) {
+    while (before.has(at)) at++;
+    const failure = byFrame.get(frame);
+    if (failure === undefined) continue;
+    failed.set(at, failure);
+    left--;
   }
-  return records;
 }
 
 function transportOf(options: SyslogOptions, { clock, emit, alias }: OutputContext): Transport {
   const servers = serversOf(options);
   const now = () => clock.monotonic();
   if (options.protocol === "udp") return new UdpTransport(servers, now);
-  const connector = new Connector(servers, options.protocol === "tls" ? (options.tls ?? { verify: true }) : undefined);
+  const connector = new Connector(
+    servers,
+    options.protocol === "tls" ? (options.tls ?? { verify: true }) : undefined,
+    now,
+  );
   if (options.protocol === "relp") return new RelpTransport(connector);
   return new StreamTransport(connector, now, (bytes) => {
     const message = `the connection broke: the last ${bytes} bytes were sent again`;

@@ -4,9 +4,10 @@
  * https://github.com/rsyslog/librelp/blob/master/doc/relp.html
  */
 import type { Socket } from "node:net";
+import type { Failure } from "../../agent/api/output.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import type { Connector } from "./connect.ts";
-import { explain, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
+import { explain, type Failures, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
 
 /** Transaction numbers have nine digits at most. */
 const LAST_NUMBER = 999_999_999;
@@ -24,31 +25,50 @@ interface Answer {
   readonly data: string;
 }
 
+/** Called with a frame's index and what the server said to it. */
+type OnAnswer = (index: number, said: string) => void;
+
 export class RelpTransport implements Transport {
   readonly #connector: Connector;
+  readonly #lastNumber: number;
   #session: Session | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(connector: Connector) {
+  constructor(connector: Connector, lastNumber = LAST_NUMBER) {
     this.#connector = connector;
+    this.#lastNumber = lastNumber;
   }
 
-  send(frames: Frames, signal: AbortSignal): Promise<readonly number[]> {
+  send(frames: Frames, signal: AbortSignal): Promise<Failures> {
     return this.#inTurn(async () => {
       const session = await this.#opened(signal);
+      const count = frames.ends.length;
+      const answered = new Uint8Array(count);
+      const failed = new Map<number, Failure>();
+      const onAnswer = (index: number, said: string) => {
+        answered[index] = 1;
+        if (!isYes(said)) failed.set(index, { action: "retry", reason: refusal(said) });
+      };
       try {
-        for (let from = 0; from < frames.ends.length; from += WINDOW) {
-          const to = Math.min(from + WINDOW, frames.ends.length);
-          await unlessAborted(session.ask("syslog", frames, from, to), signal);
+        for (let from = 0; from < count; from += WINDOW) {
+          const to = Math.min(from + WINDOW, count);
+          await unlessAborted(session.ask("syslog", frames, onAnswer, from, to), signal);
         }
-        return NONE;
+        // Refused one and all: then it is the server.
+        if (failed.size === count) throw new Error(failed.get(0)!.reason);
+        this.#connector.good();
       } catch (error) {
         session.destroy();
         this.#session = undefined;
         // One that opens sessions and acknowledges nothing would hold everything for ever.
         this.#connector.next();
-        throw error;
+        const acknowledged = answered.reduce((sum, one) => sum + one, 0) - failed.size;
+        if (signal.aborted || acknowledged === 0) throw error;
+        // What was acknowledged is not sent again.
+        const reason = explain(error as Error);
+        for (let i = 0; i < count; i++) if (answered[i] === 0) failed.set(i, { action: "retry", reason });
       }
+      return failed.size > 0 ? failed : NONE;
     });
   }
 
@@ -64,12 +84,17 @@ export class RelpTransport implements Transport {
   }
 
   async #opened(signal: AbortSignal): Promise<Session> {
-    if (this.#session?.whole) return this.#session;
-    this.#session?.destroy();
+    const before = this.#session;
+    let socket: Socket | undefined;
+    if (before?.whole) {
+      socket = await this.#connector.better(signal);
+      if (socket === undefined) return before;
+      await before.close();
+    } else before?.destroy();
     this.#session = undefined;
-    const session = new Session(await this.#connector.connect(signal));
+    const session = new Session(socket ?? (await this.#connector.connect(signal)), this.#lastNumber);
     try {
-      await unlessAborted(session.ask("open", OFFERS), signal);
+      await unlessAborted(session.open(), signal);
     } catch (error) {
       session.destroy();
       this.#connector.next();
@@ -91,19 +116,24 @@ interface Waiting {
   readonly first: number;
   readonly answered: Uint8Array;
   left: number;
+  readonly onAnswer: OnAnswer;
+  /** Index of the first one's frame. */
+  readonly from: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
 class Session {
   readonly #socket: Socket;
+  readonly #lastNumber: number;
   #waiting: Waiting | undefined;
   #number = 0;
   #rest: Buffer = Buffer.alloc(0);
   #broken: Error | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, lastNumber: number) {
     this.#socket = socket;
+    this.#lastNumber = lastNumber;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", (error) => this.#break(new Error(explain(error))));
     socket.on("end", () => this.#break(new Error("the server closed the connection")));
@@ -114,21 +144,39 @@ class Session {
     return this.#broken === undefined && this.#socket.writable;
   }
 
-  /** Sends a request for each of the frames `from` to `to` (exclusive); resolves when every one is answered 200. One call at a time. */
-  ask(command: string, { bytes, ends }: Frames, from = 0, to = ends.length): Promise<void> {
+  async open(): Promise<void> {
+    let answer = "";
+    await this.ask("open", OFFERS, (_, said) => {
+      answer = said;
+    });
+    if (!isYes(answer)) throw new Error(refusal(answer));
+    const commands = /^commands=(.*)$/m.exec(answer)?.[1];
+    if (commands !== undefined && !commands.trim().split(/ *, */).includes("syslog"))
+      throw new Error("the server takes no syslog messages");
+  }
+
+  /** Sends a request for each of the frames `from` to `to` (exclusive); resolves when every one is answered. One call at a time. */
+  ask(
+    command: string,
+    { bytes, ends }: Frames,
+    onAnswer: OnAnswer = () => undefined,
+    from = 0,
+    to = ends.length,
+  ): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#broken) {
       reject(this.#broken);
       return promise;
     }
-    // Numbers of one call are consecutive: where they would pass the last one, they begin anew.
-    if (this.#number + to - from > LAST_NUMBER) this.#number = 0;
-    this.#waiting = { first: this.#number + 1, answered: new Uint8Array(to - from), left: to - from, resolve, reject };
+    const count = to - from;
+    const first = (this.#number % this.#lastNumber) + 1;
+    this.#waiting = { first, answered: new Uint8Array(count), left: count, onAnswer, from, resolve, reject };
     let start = from === 0 ? 0 : ends[from - 1]!;
-    const requests = new ByteWriter(ends[to - 1]! - start + (to - from) * 32);
+    const requests = new ByteWriter(ends[to - 1]! - start + count * 32);
     for (let i = from; i < to; i++) {
       const end = ends[i]!;
-      requests.ascii(`${++this.#number} ${command} ${end - start}${end > start ? " " : ""}`);
+      this.#number = (this.#number % this.#lastNumber) + 1;
+      requests.ascii(`${this.#number} ${command} ${end - start}${end > start ? " " : ""}`);
       requests.bytes(bytes, start, end);
       requests.byte(0x0a);
       start = end;
@@ -169,15 +217,12 @@ class Session {
       return;
     }
     const waiting = this.#waiting;
-    const at = waiting === undefined ? -1 : number - waiting.first;
-    if (command !== "rsp" || waiting === undefined || waiting.answered[at] !== 0) return;
-    if (!/^200(?:[ \n]|$)/.test(data)) {
-      const said = data.split("\n", 1)[0]!.slice(0, 200);
-      this.#waiting = undefined;
-      waiting.reject(new Error(`the server answered ${said || "nothing"}`));
-      return;
-    }
+    if (command !== "rsp" || waiting === undefined || number < 1 || number > this.#lastNumber) return;
+    // The number after the last one is 1.
+    const at = (number - waiting.first + this.#lastNumber) % this.#lastNumber;
+    if (waiting.answered[at] !== 0) return;
     waiting.answered[at] = 1;
+    waiting.onAnswer(waiting.from + at, data);
     if (--waiting.left > 0) return;
     this.#waiting = undefined;
     waiting.resolve();
@@ -192,6 +237,15 @@ class Session {
     this.#waiting?.reject(error);
     this.#waiting = undefined;
   }
+}
+
+/** Nothing but 200 is an acknowledgement. */
+function isYes(said: string): boolean {
+  return /^200(?:[ \n]|$)/.test(said);
+}
+
+function refusal(said: string): string {
+  return `the server answered ${said.split("\n", 1)[0]!.slice(0, 200) || "nothing"}`;
 }
 
 function frame(data: string): Frames {

@@ -1,23 +1,32 @@
 /**
  * Syslog over TCP and TLS, which have no acknowledgements. What was written may lie in a dead server's buffers, so
  *   - a write counts when the server's system has all of it (the kernel's send queue is empty) and the connection is still whole;
- *   - what was written lately is kept, and written again on the next connection when this one breaks, at once and by itself;
+ *   - what was written is kept until the connection has proved alive, and written again on the next one when this one breaks, at once and
+ *     by itself;
+ *   - a connection that follows a broken one has to last a moment before anything more counts: something in between (a balancer) may
+ *     take every connection and have nobody behind it;
  *   - a peer that has closed is noticed before writing;
  *   - a close waits for the server to have read to the end.
  */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import type { Connector } from "./connect.ts";
-import { explain, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
+import { explain, type Failures, type Frames, NONE, type Transport, unlessAborted } from "./transport.ts";
 
-/** The window: what may still be unread by the server, and how long and how much of it is kept. */
+/**
+ * The window: what the server's system has and the server may not have read. It has read what lies there for so long on a connection that
+ * still acknowledges, and what has so much behind it on the same connection: no system buffers more.
+ */
 const WINDOW_MS = 10_000;
 const WINDOW_BYTES = 16 * 1024 * 1024;
 /** A broken connection's window is written again after so long, and so long again. */
 const RECOVER_MS = 1_000;
 const CLOSE_MS = 2_000;
+/** After these, a connection that is whole took what was written: the first bytes, those of a window, any others. */
+const FIRST_MS = 100;
+const PROOF_MS = 500;
 const AFTER_MS = 2;
 
 interface Sent {
@@ -31,6 +40,8 @@ export class StreamTransport implements Transport {
   readonly #now: () => number;
   readonly #onResend: (bytes: number) => void;
   #socket: Socket | undefined;
+  /** Nothing was written to it yet. */
+  #fresh = false;
   #window: Sent[] = [];
   #recovering: Promise<void> | undefined;
   readonly #closed = new AbortController();
@@ -43,12 +54,15 @@ export class StreamTransport implements Transport {
     this.#onResend = onResend;
   }
 
-  send({ bytes }: Frames, signal: AbortSignal): Promise<readonly number[]> {
+  send({ bytes }: Frames, signal: AbortSignal): Promise<Failures> {
     return this.#inTurn(async () => {
       const socket = await this.#connected(signal);
       try {
-        await write(socket, bytes, signal);
+        await write(socket, [bytes], signal, this.#fresh ? FIRST_MS : AFTER_MS);
+        this.#fresh = false;
         this.#window.push({ bytes, at: this.#now() });
+        this.#trim();
+        this.#connector.good();
         return NONE;
       } catch (error) {
         this.#drop(socket);
@@ -68,10 +82,9 @@ export class StreamTransport implements Transport {
     this.#closed.abort();
     await this.#recovering;
     await this.#turn.catch(() => undefined);
-    this.#trim();
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket && (await ended(socket))) return;
+    if (socket && (await ended(socket)) !== "broken") return;
     if (this.#window.length === 0) return;
     // Closed with an error, or before: what the server may not have read goes once more to one that lives.
     const limit = AbortSignal.timeout(CLOSE_MS);
@@ -86,10 +99,13 @@ export class StreamTransport implements Transport {
 
   /** An open connection with the window of the one before written to it. */
   async #connected(signal: AbortSignal): Promise<Socket> {
-    this.#trim();
-    if (this.#socket && whole(this.#socket)) return this.#socket;
-    if (this.#socket) this.#drop(this.#socket);
-    const socket = await this.#connector.connect(signal);
+    let better: Socket | undefined;
+    if (this.#socket && whole(this.#socket)) {
+      better = await this.#connector.better(signal);
+      if (better === undefined) return this.#socket;
+      await this.#leave();
+    } else if (this.#socket) this.#drop(this.#socket);
+    const socket = better ?? (await this.#connector.connect(signal));
     try {
       await this.#resend(socket, signal);
     } catch (error) {
@@ -98,26 +114,37 @@ export class StreamTransport implements Transport {
       throw error;
     }
     this.#socket = socket;
+    this.#fresh = true;
     // What a server says is of no interest, but its end must be seen.
     socket.resume();
     socket.once("close", () => this.#broke(socket));
-    socket.once("end", () => this.#broke(socket));
+    socket.once("end", () => {
+      // Alive until now: what it has had for long, it has read.
+      if (this.#socket === socket) this.#trim();
+      this.#broke(socket);
+    });
     return socket;
+  }
+
+  /** Ends the connection to a server that is well, for a better one. */
+  async #leave(): Promise<void> {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket && (await ended(socket)) === "closed") this.#window = [];
   }
 
   async #resend(socket: Socket, signal: AbortSignal): Promise<void> {
     if (this.#window.length === 0) return;
-    const bytes = Buffer.concat(this.#window.map((sent) => sent.bytes));
-    await write(socket, bytes, signal);
-    this.#window = [{ bytes, at: this.#now() }];
-    this.#onResend(bytes.length);
+    const again = this.#window.map(({ bytes }) => bytes);
+    await write(socket, again, signal, PROOF_MS);
+    this.#window = again.map((bytes) => ({ bytes, at: this.#now() }));
+    this.#onResend(again.reduce((sum, bytes) => sum + bytes.length, 0));
   }
 
   /** Not by a write: then the window waits for nobody. */
   #broke(socket: Socket): void {
     if (this.#socket !== socket) return;
     this.#drop(socket);
-    this.#trim();
     const { signal } = this.#closed;
     if (this.#window.length === 0 || signal.aborted) return;
     this.#recovering ??= this.#recover(signal).finally(() => {
@@ -127,21 +154,19 @@ export class StreamTransport implements Transport {
 
   async #recover(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#socket === undefined && this.#window.length > 0) {
-      // Time passes without a connection: that proves nothing.
-      this.#window = this.#window.map(({ bytes }) => ({ bytes, at: this.#now() }));
       const done = await this.#inTurn(() => this.#connected(signal)).catch(() => undefined);
       if (done === undefined) await delay(RECOVER_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** What lies long enough on a connection that is whole has been read. */
+  /** Forgets what the server has read. Only when the connection, on which all of the window was written, has just proved alive. */
   #trim(): void {
-    if (this.#socket && whole(this.#socket)) {
-      const from = this.#now() - WINDOW_MS;
-      this.#window = this.#window.filter(({ at }) => at > from);
-    }
-    let bytes = this.#window.reduce((sum, sent) => sum + sent.bytes.length, 0);
-    while (bytes > WINDOW_BYTES && this.#window.length > 1) bytes -= this.#window.shift()!.bytes.length;
+    const from = this.#now() - WINDOW_MS;
+    let behind = 0;
+    let first = this.#window.length;
+    while (first > 0 && behind < WINDOW_BYTES && this.#window[first - 1]!.at > from)
+      behind += this.#window[--first]!.bytes.length;
+    this.#window.splice(0, first);
   }
 
   #drop(socket: Socket): void {
@@ -160,16 +185,25 @@ function whole(socket: Socket): boolean {
   return socket.writable && socket.readable && !socket.destroyed && !socket.readableEnded;
 }
 
-async function write(socket: Socket, bytes: Buffer, signal: AbortSignal): Promise<void> {
+/** `afterMs`: a server that resets the connection at these very bytes says so right behind them, so a moment is waited for that. */
+async function write(socket: Socket, parts: readonly Buffer[], signal: AbortSignal, afterMs: number): Promise<void> {
   const { promise: broken, reject } = Promise.withResolvers<never>();
   broken.catch(() => undefined);
   const fail = (error?: unknown) =>
     reject(new Error(error instanceof Error ? explain(error) : "the server closed the connection"));
   socket.once("error", fail).once("close", fail).once("end", fail);
   try {
-    const sent = new Promise<void>((resolve, no) => socket.write(bytes, (error) => (error ? no(error) : resolve())));
+    const sent = new Promise<void>((resolve, no) => {
+      for (const part of parts.slice(0, -1)) socket.write(part);
+      socket.write(parts.at(-1)!, (error) => (error ? no(error) : resolve()));
+    });
     sent.catch(() => undefined);
-    await unlessAborted(Promise.race([sent.then(() => received(socket, signal)), broken]), signal);
+    const taken = sent
+      .then(() => received(socket, signal))
+      .then(() => delay(afterMs, undefined, { signal }).catch(() => undefined))
+      // What came while this process was busy is heard first.
+      .then(() => turn());
+    await unlessAborted(Promise.race([taken, broken]), signal);
   } finally {
     socket.off("error", fail).off("close", fail).off("end", fail);
   }
@@ -179,9 +213,7 @@ async function write(socket: Socket, bytes: Buffer, signal: AbortSignal): Promis
 async function received(socket: Socket, signal: AbortSignal): Promise<void> {
   for (let ms = 1; !signal.aborted && !socket.destroyed; ms = Math.min(ms * 2, 100)) {
     const queued = await unacknowledged(socket);
-    // A moment more: a server that resets the connection at these very bytes says so right behind them.
-    if (queued === undefined || queued === 0)
-      return await delay(AFTER_MS, undefined, { signal }).catch(() => undefined);
+    if (queued === undefined || queued === 0) return;
     await delay(ms, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -192,26 +224,28 @@ async function unacknowledged({ localPort, remotePort, remoteFamily }: Socket): 
   const port = (n: number) => n.toString(16).toUpperCase().padStart(4, "0");
   try {
     const table = await readFile(remoteFamily === "IPv6" ? "/proc/self/net/tcp6" : "/proc/self/net/tcp", "latin1");
-    const row = new RegExp(`:${port(localPort)} [0-9A-F]+:${port(remotePort)} [0-9A-F]{2} ([0-9A-F]{8}):`).exec(table);
-    return row ? Number.parseInt(row[1]!, 16) : undefined;
+    const row = new RegExp(`:${port(localPort)} [0-9A-F]+:${port(remotePort)} [0-9A-F]{2} ([0-9A-F]{8}):`, "g");
+    // Connections to several hosts can have the same two ports.
+    const queued = [...table.matchAll(row)].map(([, bytes]) => Number.parseInt(bytes!, 16));
+    return queued.length > 0 ? Math.max(...queued) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Half-closes and waits for the server to do the same: true when it did, having read everything. */
-async function ended(socket: Socket): Promise<boolean> {
+/** Half-closes and waits for the server to do the same: `closed` when it did, having read everything; `open` when it did not yet. */
+async function ended(socket: Socket): Promise<"closed" | "open" | "broken"> {
   if (!whole(socket)) {
     socket.destroy();
-    return false;
+    return "broken";
   }
   try {
     const closed = once(socket, "close", { signal: AbortSignal.timeout(CLOSE_MS) });
     socket.end();
     await closed;
-    return !socket.errored;
+    return socket.errored ? "broken" : "closed";
   } catch {
-    return !socket.errored;
+    return socket.errored ? "broken" : "open";
   } finally {
     socket.destroy();
   }

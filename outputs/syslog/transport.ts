@@ -1,4 +1,5 @@
 /** How messages travel. */
+import type { Failure } from "../../agent/api/output.ts";
 import { tlsReason } from "../shared/tls.ts";
 
 /** Messages of one write: message i is `bytes[ends[i-1], ends[i])`, ready for the wire. The bytes are the transport's to keep. */
@@ -7,12 +8,14 @@ export interface Frames {
   readonly ends: readonly number[];
 }
 
+export type Failures = ReadonlyMap<number, Failure>;
+
 export interface Transport {
   /**
-   * Resolves when all of them are as far as this transport can promise; throws with a reason, and then all are sent again. Answers which of
-   * them this system cannot send for their length, ascending.
+   * Resolves when all of them are as far as this transport can promise, but for those it names, by their index; throws with a reason, and then
+   * all are sent again.
    */
-  send(frames: Frames, signal: AbortSignal): Promise<readonly number[]>;
+  send(frames: Frames, signal: AbortSignal): Promise<Failures>;
   /** Connects, and sends nothing. */
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -20,7 +23,7 @@ export interface Transport {
 
 export const CONNECT_MS = 10_000;
 
-export const NONE: readonly number[] = [];
+export const NONE: Failures = new Map();
 
 /** Rejects when the signal aborts. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

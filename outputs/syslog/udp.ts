@@ -2,8 +2,9 @@
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Failure } from "../../agent/api/output.ts";
 import type { Server } from "./options.ts";
-import { explain, type Frames, type Transport, unlessAborted } from "./transport.ts";
+import { explain, type Failures, type Frames, type Transport, unlessAborted } from "./transport.ts";
 
 /** Datagrams handed to the system at once: more of them would overflow its buffer without a word. */
 const BURST = 64;
@@ -11,6 +12,11 @@ const BURST = 64;
 const REFUSAL_TURNS = 3;
 /** A name's address may change. */
 const RESOLVE_MS = 60_000;
+
+const TOO_LONG: Failure = {
+  action: "reject",
+  reason: "this system cannot send a message of that size: set max_message_size lower",
+};
 
 export class UdpTransport implements Transport {
   readonly #servers: readonly Server[];
@@ -26,9 +32,9 @@ export class UdpTransport implements Transport {
     this.#now = now;
   }
 
-  async send({ bytes, ends }: Frames, signal: AbortSignal): Promise<readonly number[]> {
+  async send({ bytes, ends }: Frames, signal: AbortSignal): Promise<Failures> {
     const socket = await this.#connected(signal);
-    const tooLong: number[] = [];
+    const tooLong = new Map<number, Failure>();
     try {
       let start = 0;
       for (let i = 0; i < ends.length; ) {
@@ -97,10 +103,10 @@ export class UdpTransport implements Transport {
 }
 
 /** A message longer than this system sends in one datagram is its own fault alone: it is noted, and the others go on. */
-function sendOne(socket: Socket, message: Buffer, index: number, tooLong: number[]): Promise<void> {
+function sendOne(socket: Socket, message: Buffer, index: number, tooLong: Map<number, Failure>): Promise<void> {
   return new Promise((resolve, reject) =>
     socket.send(message, (error) => {
-      if ((error as NodeJS.ErrnoException | null)?.code === "EMSGSIZE") tooLong.push(index);
+      if ((error as NodeJS.ErrnoException | null)?.code === "EMSGSIZE") tooLong.set(index, TOO_LONG);
       else if (error) return reject(error);
       resolve();
     }),

@@ -9,10 +9,10 @@ import { type SyslogOptions, syslogOptions } from "../../outputs/syslog/options.
 import { batchOf } from "../contract/records.ts";
 
 /** The syslog output with these options, as an agent on `node-1` makes it; to 127.0.0.1 over TCP unless they say else. */
-export async function syslogOutput(options: Record<string, unknown>): Promise<Output> {
+export async function syslogOutput(options: Record<string, unknown>, clock = systemClock): Promise<Output> {
   const parsed = definition.options.parse({ protocol: "tcp", host: "127.0.0.1", ...options });
   const fields = new Scanner([...new Set([...(definition.fields?.(parsed) ?? []), "metadata"])]);
-  const context = { alias: "s", node: "node-1", version: "0", clock: systemClock, fields, emit: () => undefined };
+  const context = { alias: "s", node: "node-1", version: "0", clock, fields, emit: () => undefined };
   return (await definition.create(parsed, context)) as Output;
 }
 
