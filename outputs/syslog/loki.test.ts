@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { until } from "../../test/contract/lane.ts";
 import { batchOf } from "../../test/contract/records.ts";
-import { buildMessages } from "../../test/fakes/syslog-output.ts";
+import { FakeSyslog } from "../../test/fakes/syslog.ts";
+import { buildMessages, syslogOutput, writeLines } from "../../test/fakes/syslog-output.ts";
 
 /**
  * The forwarder's own code: SysLogHandler with the severity it chooses, and json.dumps as it calls it. Number tokens travel through Python as
@@ -11,10 +13,13 @@ import { buildMessages } from "../../test/fakes/syslog-output.ts";
 const FORWARDER = `
 import json, logging, logging.handlers, re, socket, sys
 ACTIONS = ("delete", "kill", "stop", "login", "logout", "create_token", "revoke_token")
-receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+kind = socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM
+receiver = socket.socket(socket.AF_INET, kind)
 receiver.bind(("127.0.0.1", 0))
+if kind == socket.SOCK_STREAM: receiver.listen()
+handler = logging.handlers.SysLogHandler(address=receiver.getsockname(), facility=logging.handlers.SysLogHandler.LOG_LOCAL0, socktype=kind)
+if kind == socket.SOCK_STREAM: receiver = receiver.accept()[0]
 receiver.settimeout(10)
-handler = logging.handlers.SysLogHandler(address=receiver.getsockname(), facility=logging.handlers.SysLogHandler.LOG_LOCAL0)
 logger = logging.getLogger("loki"); logger.setLevel(logging.INFO); logger.addHandler(handler)
 mark = lambda token: "\\ue000" + token
 for line in sys.stdin.buffer:
@@ -27,8 +32,8 @@ for line in sys.stdin.buffer:
     print(receiver.recv(65535).hex())
 `;
 
-function forwarded(lines: readonly string[]): string[] {
-  const { stdout, stderr } = spawnSync("python3", ["-c", FORWARDER], {
+function forwarded(lines: readonly string[], protocol = "udp"): string[] {
+  const { stdout, stderr } = spawnSync("python3", ["-c", FORWARDER, protocol], {
     input: `${lines.join("\n")}\n`,
     encoding: "utf8",
     maxBuffer: 1 << 28,
@@ -92,6 +97,24 @@ describe("format: loki", () => {
   test("is byte for byte what Python's SysLogHandler sends", (context) => {
     if (!python) context.skip(skipped);
     expect(forwarded(CASES.map(([line]) => line))).toEqual(CASES.map(([, sent]) => `${sent}\0`));
+  });
+
+  test.each(["udp", "tcp"] as const)("on the wire, with framing of nobody else's (%s)", async (protocol) => {
+    const fake = await FakeSyslog.start({ protocol, framing: "nul" });
+    const out = await syslogOutput({ format: "loki", protocol, port: fake.port });
+    try {
+      const lines = CASES.map(([line]) => line);
+      expect(await writeLines(out, lines)).toEqual({});
+      await until("all to arrive", () => fake.messages.length === lines.length);
+      // Of a stream the fake takes the NULs out; a datagram is what it is.
+      const end = protocol === "udp" ? "" : "\0";
+      const received = fake.messages.map((message) => `${message.toString("latin1")}${end}`);
+      expect(received).toEqual(CASES.map(([, sent]) => `${sent}\0`));
+      if (python) expect(received).toEqual(forwarded(lines, protocol));
+    } finally {
+      await out.close();
+      await fake.stop();
+    }
   });
 
   test("whatever the entry", (context) => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { AgentEvent } from "../../agent/api/events.ts";
 import { batchOf } from "../../test/contract/records.ts";
 import { buildMessages } from "../../test/fakes/syslog-output.ts";
 import { checkOptions, type SyslogOptions, serversOf, syslogOptions } from "./options.ts";
@@ -189,6 +190,13 @@ describe("longer than allowed", () => {
       JSON.stringify({ pid: "9".repeat(128), event: "e".repeat(99) }),
     );
     expect(String(reason)).toMatch(/its header alone is longer$/);
+  });
+  test("and said, once", () => {
+    const said: AgentEvent[] = [];
+    buildMessages({ max_message_size: "480" }, batchOf([line, line, "{}"]), (event) => said.push(event));
+    expect(said).toEqual([
+      expect.objectContaining({ level: "warn", message: expect.stringContaining("more than 480 bytes are cut") }),
+    ]);
   });
   test("or a dead letter", () => {
     const [reason] = buildMessages({ max_message_size: "480", too_long: "dead_letter" }, batchOf([line]));

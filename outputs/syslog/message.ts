@@ -46,6 +46,8 @@ export class MessageBuilder {
   readonly #parts: readonly (string | { readonly column: number })[];
   /** A line break would end the message. */
   readonly #oneLine: boolean;
+  readonly #sayCut: () => void;
+  #saidCut = false;
 
   constructor(options: SyslogOptions, { node, fields, emit, alias }: MessageContext) {
     this.#options = options;
@@ -61,6 +63,10 @@ export class MessageBuilder {
       .split(/\{([^{}]{1,256})\}/)
       .map((part, i) => (i % 2 === 0 ? part : { column: fields.column(part) }));
     this.#oneLine = framingOf(options) === "newline";
+    this.#sayCut = () => {
+      const message = `messages of more than ${this.#limit} bytes are cut (max_message_size, too_long)`;
+      emit({ is: "notice", level: "warn", component: alias, message });
+    };
   }
 
   /** Appends one message, without framing. Answers why it cannot be sent, with nothing appended. */
@@ -230,6 +236,8 @@ export class MessageBuilder {
     while (end > body && end > most - 3 && (writer.buffer[end]! & 0xc0) === 0x80) end--;
     writer.length = end;
     writer.bytes(CUT);
+    if (!this.#saidCut) this.#sayCut();
+    this.#saidCut = true;
     return true;
   }
 }

@@ -17,6 +17,7 @@ export class SyslogOutput implements Output {
   readonly #builder: MessageBuilder;
   readonly #transport: Transport;
   readonly #scratch = new ByteWriter(4_096);
+  #closed = false;
 
   constructor(options: SyslogOptions, context: OutputContext) {
     this.#options = options;
@@ -26,6 +27,7 @@ export class SyslogOutput implements Output {
 
   async write(batches: readonly RecordBatch[], _plan: Plan, signal: AbortSignal): Promise<WriteResult> {
     signal.throwIfAborted();
+    if (this.#closed) throw new Error("closed");
     const failed = new Map<number, Failure>();
     const frames = this.#frames(batches, failed);
     const refused = frames.ends.length > 0 ? await this.#transport.send(frames, signal) : NONE;
@@ -38,6 +40,7 @@ export class SyslogOutput implements Output {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     return this.#transport.close();
   }
 

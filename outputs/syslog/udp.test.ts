@@ -62,3 +62,29 @@ test("a server that cannot be sent to is named, and the next one used", async ()
   expect(await writeLines(out, lines(2))).toEqual({});
   await until("both arrive", () => good.messages.length === 2);
 });
+
+test.each(["udp", "tcp", "relp"])(
+  "a name that means nothing is named, and the next server used (%s)",
+  async (protocol) => {
+    const fake = await FakeSyslog.start({ protocol: protocol as "udp" });
+    closing.push(() => fake.stop());
+    const nobody = await output({ protocol, host: "no-such-host.invalid" });
+    await expect(writeLines(nobody, lines(1))).rejects.toThrow(/^no-such-host\.invalid(?::\d+)?: /);
+    const out = await output({ protocol, host: ["no-such-host.invalid", `127.0.0.1:${fake.port}`] });
+    // Over UDP the write is the attempt.
+    if (protocol === "udp") await expect(writeLines(out, lines(2))).rejects.toThrow(/^no-such-host/);
+    expect(await writeLines(out, lines(2))).toEqual({});
+    await until("both arrive", () => fake.messages.length === 2);
+  },
+);
+
+test("what is closed writes nothing", async () => {
+  for (const protocol of ["udp", "tcp", "relp"] as const) {
+    const fake = await FakeSyslog.start({ protocol });
+    closing.push(() => fake.stop());
+    const out = await output({ protocol, port: fake.port });
+    await out.close();
+    await expect(writeLines(out, lines(1))).rejects.toThrow("closed");
+    expect(fake.connections).toBe(0);
+  }
+});

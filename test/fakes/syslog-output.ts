@@ -1,5 +1,6 @@
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import { systemClock } from "../../agent/api/clock.ts";
+import type { Emit } from "../../agent/api/events.ts";
 import type { Output, WriteResult } from "../../agent/api/output.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
 import { ByteWriter } from "../../outputs/shared/writer.ts";
@@ -25,11 +26,11 @@ export function writeLines(out: Output, lines: readonly string[], limitMs = 10_0
 export function buildMessages(
   options: Record<string, unknown>,
   batch: RecordBatch,
-  node = "node-1",
+  emit: Emit = () => undefined,
 ): (string | Buffer)[] {
   const parsed = syslogOptions.parse({ host: "h", ...options }) as SyslogOptions;
   const fields = new Scanner([...new Set([...(definition.fields?.(parsed) ?? []), "metadata"])]);
-  const builder = new MessageBuilder(parsed, { node, fields, emit: () => undefined, alias: "s" });
+  const builder = new MessageBuilder(parsed, { node: "node-1", fields, emit, alias: "s" });
   return Array.from({ length: batch.count }, (_, i) => {
     const writer = new ByteWriter();
     return builder.write(batch, i, writer) ?? Buffer.from(writer.view());
