@@ -23,7 +23,7 @@ const word = (most: number, doc: string) =>
 export const syslogOptions = z.strictObject({
   host: oneOrMore(
     z.string().min(1),
-    "Server, or a list of them (each may have its port: `host:port`): the first that answers is used, the next ones where it does not.",
+    "Server, or a list of them (each may have its port: `host:port`): the first one is used, the next ones while it takes nothing.",
   ).meta({ example: "syslog.example.com" }),
   port: z
     .union([
@@ -37,25 +37,25 @@ export const syslogOptions = z.strictObject({
     .optional()
     .meta({ doc: "Port; by default 514 for UDP and TCP, 6514 for TLS, 2514 for RELP." }),
   protocol: z.enum(["udp", "tcp", "tls", "relp"]).default("udp").meta({
-    doc: "`udp` may lose messages, `relp` has each acknowledged by the server.",
+    doc: "`udp` may lose messages, `tcp` and `tls` seldom do, `relp` has each acknowledged by the server. Only `tls` is encrypted.",
   }),
   format: z.enum(["rfc5424", "rfc3164", "loki"]).default("rfc5424").meta({
-    doc: "`loki`: byte for byte what the dashboard's own forwarder sends.",
+    doc: "`loki`: byte for byte what the dashboard's own forwarder sends; `facility`, `severity`, `framing` and names have no part in it.",
   }),
   framing: z.enum(["octet_counting", "newline"]).default("octet_counting").meta({
-    doc: "How messages are told apart on TCP and TLS (RFC 6587).",
+    doc: "How messages are told apart on TCP and TLS (RFC 6587). With `newline` a line break inside one becomes a space.",
   }),
   facility: z.enum(FACILITIES).default("local0").meta({ doc: "Facility, where the input sets none." }),
   severity: z.enum(SEVERITIES).optional().meta({
-    doc: "Severity of all entries, where the input sets none; by default by level and event.",
+    doc: "Severity of all entries, where the input sets none; by default by level and event, see below.",
   }),
   app_name: word(48, "Application's name; of `rfc3164` the tag.").default("audit-agent"),
   hostname: word(255, "Host's name; by default `service.node`.").optional(),
   message: z.enum(["json", "original", "template"]).default("json").meta({
-    doc: "`json`: the entry as JSON, additions merged. `original`: its exact bytes. `template`: as `template` says.",
+    doc: "`json`: the entry as compact JSON, additions merged. `original`: its exact bytes. `template`: as `template` says.",
   }),
   template: z.string().min(1).max(4_096).optional().meta({
-    doc: "Message with `{field}` for top-level fields of the entry; needs `message: template`.",
+    doc: "Message with `{field}` for top-level fields of the entry; needs `message: template`. What is no JSON is sent as with `json`.",
     example: "{event} by {actor}",
   }),
   structured_data: z
@@ -77,7 +77,7 @@ export const syslogOptions = z.strictObject({
     "Longer messages are cut or kept as dead letters; by default 65507 with UDP and 16MiB else.",
   ),
   too_long: z.enum(["cut", "dead_letter"]).default("cut").meta({
-    doc: "What becomes of longer messages: `cut` ends them with ` [cut]`.",
+    doc: "What becomes of longer messages: `cut` ends them with ` [cut]` and leaves out parameters that have no room.",
   }),
   tls: tlsOptions.optional(),
 });

@@ -83,11 +83,13 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
       facility: "auth",
       structured_data: ["tag", "note", "chain_hash"],
     });
-    const note = 'say "x" ] \\\\ é😀';
+    const note = 'say "x" ] \\\\ é😀\nnext';
     const entry = {
       timestamp: "2026-02-01T09:00:17.123456+01:00",
       ...{ event: "auth.login", level: "error", pid: 42, note, text: "a\nb\u2028c", chain_hash: "ab12" },
     };
+    // rsyslog shows a line break as #012; where newlines frame the messages it was never sent.
+    const shown = note.replace(/["\\\]]/g, "\\$&").replace("\n", way === "tcp, newlines" ? " " : "#012");
     const lines = [JSON.stringify(entry), JSON.stringify({ n: 2, big: "é".repeat(32_000) }), '{"action":"delete"}'];
     expect(await write(out, lines)).toEqual({});
     const got = await until("all to be written", () => (written(from).length >= 3 ? understood(from) : undefined));
@@ -100,7 +102,7 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
         procid: "42",
         msgid: "auth.login",
       },
-      structuredData: `[audit@32473 tag="audit.test" note="${note.replace(/["\\\]]/g, "\\$&")}" chain_hash="ab12"]`,
+      structuredData: `[audit@32473 tag="audit.test" note="${shown}" chain_hash="ab12"]`,
       msg: lines[0],
       timestamp: "2026-02-01T09:00:17.123456+01:00",
     });
@@ -109,12 +111,23 @@ describe.runIf(rsyslog.there)("a real rsyslog", () => {
     expect(got[2]).toMatchObject({ severityText: "warning", msgid: "delete", msg: lines[2] });
   });
 
+  test.each(["udp", "tcp", "relp"])("original bytes arrive with their line breaks (%s)", async (way) => {
+    const from = mark();
+    const line = '{\r\n  "level": "critical",\n  "n": NaN\n}';
+    expect(await write(await output({ ...ways[way], message: "original" }), [line])).toEqual({});
+    const [got] = await until("it to be written", () => (written(from).length > 0 ? understood(from) : undefined));
+    expect(got).toMatchObject({ severityText: "crit", msg: line.replaceAll("\r", "#015").replaceAll("\n", "#012") });
+  });
+
   test("RFC 3164 is understood as well", async () => {
     const from = mark();
-    await write(await output({ ...ways.tcp, format: "rfc3164", app_name: "dash" }), ['{"level":"warning","n":1}']);
+    await write(await output({ ...ways.tcp, format: "rfc3164", app_name: "dash" }), [
+      '{"level":"warning","n":1,"pid":42}',
+    ]);
     const [got] = await until("it to be written", () => (written(from).length > 0 ? understood(from) : undefined));
     expect(got).toMatchObject({ facilityText: "local0", severityText: "warning", hostname: "node-1", appName: "dash" });
-    expect(got!.msg.trim()).toBe('{"level":"warning","n":1}');
+    expect(got).toMatchObject({ procid: "42" });
+    expect(got!.msg.trim()).toBe('{"level":"warning","n":1,"pid":42}');
   });
 
   test.each(["rogue", "expired", "wrongname"])(
