@@ -11,11 +11,11 @@ export default defineOutput({
   options: syslogOptions,
   example: { host: "syslog.example.com", protocol: "tls", tls: { ca: "/etc/ssl/syslog-ca.pem" } },
   notes: `
-The severity is the input's or the option's; else the one that the entry's level names (\`notice\`, \`critical\`, \`alert\` and the numbers 0 to 7
-included), and where it has none, that of what happened: an error for names that end in \`.fail\`, \`.error\` or \`_failed\`, a warning for delete, kill, stop, login, logout, create_token, revoke_token, for changes of
-tokens, and where \`success\` is false, null or 0. The time is the entry's with its offset, to the microsecond; an entry without one, or without
-its zone, has the time it was read, in UTC. \`MSGID\` is the event's name or action, \`PROCID\` its \`pid\`. With \`rfc3164\` the time is
-this host's local one to the second, and the tag has the \`pid\` in brackets.
+The severity is the input's or the option's; else the one that the entry's level names (\`notice\`, \`critical\`, \`alert\` and the numbers 0 to 7 included), and
+where it has none, that of what happened: an error for names that end in \`.fail\`, \`.error\` or \`_failed\`; a warning for delete, kill, stop, login, logout,
+create_token, revoke_token, for changes of tokens, and where \`success\` is false, null or 0. The time is the entry's with its offset, to the microsecond; an
+entry without one, or without its zone, has the time it was read, in UTC. \`MSGID\` is the event's name or action, \`PROCID\` its \`pid\`. With \`rfc3164\` the time
+is this host's local one to the second, and the tag has the \`pid\` in brackets.
 
 What is promised differs by \`protocol\`:
 
@@ -28,8 +28,9 @@ What is promised differs by \`protocol\`:
 Of several servers the first one that takes messages is used. One that fails is left for the next at once and tried again after a minute, later
 each time, an hour at most; when it is back it has its place again. (UDP hears of failures seldom, and stays where it works.)
 
-rsyslog takes messages up to 8 KiB unless told otherwise (\`$MaxMessageSize\`), and with octet counting a longer one costs the message after it as well: raise
-the limit there, or set \`max_message_size\` here. It shows control characters as \`#012\` unless \`parser.escapeControlCharactersOnReceive\` is off.
+rsyslog takes messages up to 8 KiB unless told otherwise (\`maxMessageSize\`) and cuts longer ones. With octet counting one above \`imtcp\`'s \`maxFrameSize\`
+(200,000 bytes) also takes the messages after it along: raise both there, or set \`max_message_size\` here. It shows control characters as \`#012\` unless
+\`parser.escapeControlCharactersOnReceive\` is off.
 
 \`format: loki\` sends the bytes that Python's SysLogHandler sends for the dashboard: \`<132>\` where the action is one of delete, kill, stop, login, logout,
 create_token, revoke_token, or \`success\` is false, null or 0, else \`<134>\`; then \`loki-audit: \`, the entry as ASCII JSON without spaces, numbers as they

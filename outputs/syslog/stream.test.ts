@@ -89,20 +89,21 @@ test.each(["tcp", "relp"] as const)(
 
 test("of what takes every connection and has nobody behind it, nothing counts as delivered", async () => {
   // As a balancer does: at once, and so late that a first write has gone through.
-  for (const lateMs of [0, 30, 250]) {
-    let connections = 0;
-    const port = await serve((socket) => {
-      connections++;
-      setTimeout(() => socket.resetAndDestroy(), lateMs);
-    });
-    const out = await output({ port });
-    if (lateMs > 100) {
-      expect(await write(out, '{"n":0}')).toEqual({});
-      await until("it broke", () => connections > 1);
+  for (const how of ["reset", "end"])
+    for (const lateMs of [0, 30, 250]) {
+      let connections = 0;
+      const port = await serve((socket) => {
+        connections++;
+        setTimeout(() => (how === "end" ? socket.end() : socket.resetAndDestroy()), lateMs);
+      });
+      const out = await output({ port });
+      if (lateMs > 100) {
+        expect(await write(out, '{"n":0}')).toEqual({});
+        await until("it broke", () => connections > 1);
+      }
+      for (let n = 1; n < 4; n++) await expect(write(out, `{"n":${n}}`), `${how} ${lateMs}`).rejects.toThrow();
+      await out.close();
     }
-    for (let n = 1; n < 4; n++) await expect(write(out, `{"n":${n}}`)).rejects.toThrow();
-    await out.close();
-  }
 });
 
 test("a window is kept whole until it has been read, however many connections it takes", async () => {

@@ -90,6 +90,7 @@ export class StreamTransport implements Transport {
     const limit = AbortSignal.timeout(CLOSE_MS);
     try {
       const again = await this.#connector.connect(limit);
+      again.resume();
       await this.#resend(again, limit);
       await ended(again);
     } catch {
@@ -106,6 +107,8 @@ export class StreamTransport implements Transport {
       await this.#leave();
     } else if (this.#socket) this.#drop(this.#socket);
     const socket = better ?? (await this.#connector.connect(signal));
+    // What a server says is of no interest, but its end must be seen.
+    socket.resume();
     try {
       await this.#resend(socket, signal);
     } catch (error) {
@@ -115,8 +118,6 @@ export class StreamTransport implements Transport {
     }
     this.#socket = socket;
     this.#fresh = true;
-    // What a server says is of no interest, but its end must be seen.
-    socket.resume();
     socket.once("close", () => this.#broke(socket));
     socket.once("end", () => {
       // Alive until now: what it has had for long, it has read.
