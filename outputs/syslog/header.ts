@@ -14,11 +14,25 @@ export function rfc3339({ kind, ms, nanos, offset }: EntryTime, readTime: number
   const there = ms + offset * 60_000;
   const own = kind === TimeKind.exact && there >= FIRST_MS && there <= LAST_MS;
   const minutes = own ? offset : 0;
-  const text = new Date(own ? there : readTime).toISOString().slice(0, -1);
+  const text = isoTime(own ? there : readTime);
   const micros = own && nanos >= 1_000 ? String(Math.floor(nanos / 1_000)).padStart(3, "0") : "";
   if (minutes === 0) return `${text}${micros}Z`;
   const away = Math.abs(minutes);
   return `${text}${micros}${minutes < 0 ? "-" : "+"}${two(Math.floor(away / 60))}:${two(away % 60)}`;
+}
+
+/** The last second, and its text: entries come in the order of their times, many to a second. */
+let lastSecond = Number.NaN;
+let lastText = "";
+
+/** `YYYY-MM-DDTHH:MM:SS.mmm`. */
+function isoTime(ms: number): string {
+  const second = Math.floor(ms / 1_000);
+  if (second !== lastSecond) {
+    lastText = new Date(ms).toISOString().slice(0, 20);
+    lastSecond = second;
+  }
+  return lastText + String(Math.floor(ms - second * 1_000)).padStart(3, "0");
 }
 
 /** RFC 3164, 4.1.2: this host's local time, as every receiver of this form takes it. */

@@ -1,15 +1,16 @@
 /** Syslog messages from entries, as bytes: RFC 5424, RFC 3164, and the dashboard forwarder's own form. */
-import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../../agent/api/batch.ts";
+import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { FACILITIES, SEVERITIES } from "../../agent/api/syslog-names.ts";
-import { Level, View } from "../../agent/api/view.ts";
+import { View } from "../../agent/api/view.ts";
+import { SpanMemo } from "../../agent/json/memo.ts";
 import { decodeScalar } from "../../agent/json/value.ts";
 import { Encoder } from "../shared/encode.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { NIL, printable, rfc3164, rfc3164Tag, rfc3339 } from "./header.ts";
 import { framingOf, type SyslogOptions, sizeLimit } from "./options.ts";
 import { compactJson, writePythonJson } from "./python-json.ts";
-import { isFalse, isSecurityAction, severityOf, WARNING } from "./severity.ts";
+import { isFalse, isSecurityAction, severityOf, WARNING, writtenSeverity } from "./severity.ts";
 
 const CUT = Buffer.from(" [cut]");
 const LOKI_WARNING = "<132>loki-audit: ";
@@ -46,6 +47,10 @@ export class MessageBuilder {
   readonly #parts: readonly (string | { readonly column: number })[];
   /** A line break would end the message. */
   readonly #oneLine: boolean;
+  /** The severity its writer gave; undefined where it gave none, or an unknown one. */
+  readonly #written: SpanMemo<number | undefined>;
+  /** The forwarder's rule: a security action, or `success` that is there and false, null or 0. */
+  readonly #security: SpanMemo<boolean>;
   readonly #sayCut: () => void;
   #saidCut = false;
 
@@ -63,6 +68,17 @@ export class MessageBuilder {
       .split(/\{([^{}]{1,256})\}/)
       .map((part, i) => (i % 2 === 0 ? part : { column: fields.column(part) }));
     this.#oneLine = framingOf(options) === "newline";
+    const columns = (...names: string[]) => names.map((name) => fields.column(name));
+    const [level, severity] = columns("level", "severity") as [number, number];
+    this.#written = new SpanMemo([level, severity], 64, (bytes, spans, i) =>
+      writtenSeverity(scalar(bytes, spans, i, level), scalar(bytes, spans, i, severity)),
+    );
+    const [action, success] = columns("action", "success") as [number, number];
+    this.#security = new SpanMemo([action, success], 256, (bytes, spans, i) => {
+      const start = spans.start(i, success);
+      if (start !== 0 && isFalse(bytes, start, spans.end(i, success))) return true;
+      return isSecurityAction(scalar(bytes, spans, i, action));
+    });
     this.#sayCut = () => {
       const message = `messages of more than ${this.#limit} bytes are cut (max_message_size, too_long)`;
       emit({ is: "notice", level: "warn", component: alias, message });
@@ -106,13 +122,12 @@ export class MessageBuilder {
   }
 
   #header5424(batch: RecordBatch, index: number, writer: ByteWriter, most: number): void {
-    const { app_name } = this.#options;
-    writer.ascii(`<${this.#priority(batch, index)}>1 `);
-    writer.ascii(rfc3339(this.#view.time(batch, index), batch.readTime));
+    const time = rfc3339(this.#view.time(batch, index), batch.readTime);
     const event = printable(this.#view.event(batch, index).name, 32);
-    writer.ascii(` ${this.#host} ${app_name} ${this.#procId(batch, index)} ${event} `);
-    this.#structuredData(batch, index, writer, most);
-    writer.byte(0x20);
+    const fields = `${this.#host} ${this.#options.app_name} ${this.#procId(batch, index)} ${event}`;
+    const header = `<${this.#priority(batch, index)}>1 ${time} ${fields} `;
+    // In one go: a call for each piece costs more than the piece.
+    writer.utf8(`${header}${this.#structuredData(batch, index, most - writer.length - header.length)} `);
   }
 
   #header3164(batch: RecordBatch, index: number, writer: ByteWriter): void {
@@ -131,13 +146,8 @@ export class MessageBuilder {
     return body;
   }
 
-  /** The forwarder's rule: a security action, or `success` that is there and false, null or 0. */
   #isSecurity(batch: RecordBatch, index: number): boolean {
-    if (isSecurityAction(this.#text(batch, index, "action"))) return true;
-    const spans = this.#fields.spans(batch);
-    const column = this.#fields.column("success");
-    const start = spans.start(index, column);
-    return start !== 0 && isFalse(batch.buffer, start, spans.end(index, column));
+    return this.#security.get(batch.buffer, this.#fields.spans(batch), index);
   }
 
   #priority(batch: RecordBatch, index: number): number {
@@ -149,31 +159,28 @@ export class MessageBuilder {
   }
 
   #severity(batch: RecordBatch, index: number): number {
-    const written = this.#view.writtenLevel(batch, index);
-    if (written === Level.none) {
-      const derived = severityOf(this.#view.level(batch, index));
-      return derived > WARNING && this.#isSecurity(batch, index) ? WARNING : derived;
-    }
-    return severityOf(written, this.#text(batch, index, "level"), this.#text(batch, index, "severity"));
+    const written = this.#written.get(batch.buffer, this.#fields.spans(batch), index);
+    if (written !== undefined) return written;
+    const derived = severityOf(this.#view.level(batch, index));
+    return derived > WARNING && this.#isSecurity(batch, index) ? WARNING : derived;
   }
 
   #procId(batch: RecordBatch, index: number): string {
     return printable(this.#text(batch, index, "pid") ?? "", 128);
   }
 
-  /** A parameter that would end behind `most` is left out as a whole: half of an id or a hash is another one. */
-  #structuredData(batch: RecordBatch, index: number, writer: ByteWriter, most: number): void {
-    const from = writer.length;
+  /** At most so many bytes. A parameter without room is left out as a whole: half of an id or a hash is another one. */
+  #structuredData(batch: RecordBatch, index: number, most: number): string {
+    let text = "";
     for (const name of this.#options.structured_data) {
       const value = this.#parameter(batch, index, name);
       if (value === undefined) continue;
-      const before = writer.length;
-      writer.utf8(before > from ? ` ${name}="` : `[${this.#options.sd_id} ${name}="`);
       // RFC 5424, 6.3.3: these three are escaped, and nothing else.
-      writer.utf8(`${value.toWellFormed().replace(/["\\\]]/g, "\\$&")}"`);
-      if (writer.length >= most) writer.length = before;
+      const escaped = value.toWellFormed().replace(/["\\\]]/g, "\\$&");
+      const part = `${text === "" ? `[${this.#options.sd_id}` : text} ${name}="${escaped}"`;
+      if (most === Number.POSITIVE_INFINITY || Buffer.byteLength(part) < most) text = part;
     }
-    writer.byte(writer.length > from ? 0x5d : 0x2d);
+    return text === "" ? NIL : `${text}]`;
   }
 
   #parameter(batch: RecordBatch, index: number, name: string): string | undefined {
@@ -223,8 +230,7 @@ export class MessageBuilder {
     const column = this.#fields.column(field);
     const spans = this.#fields.spans(batch);
     if (column < 0 || (spans.flags(index) & SpanFlag.notObject) !== 0) return undefined;
-    const start = spans.start(index, column);
-    return start === 0 ? undefined : decodeScalar(batch.buffer, start, spans.end(index, column));
+    return scalar(batch.buffer, spans, index, column);
   }
 
   /** To the limit, at the start of a character of the body, with a mark. False where what stands before the body leaves no room. */
@@ -240,6 +246,11 @@ export class MessageBuilder {
     this.#saidCut = true;
     return true;
   }
+}
+
+function scalar(bytes: Buffer, spans: Spans, index: number, column: number): string | undefined {
+  const start = spans.start(index, column);
+  return start === 0 ? undefined : decodeScalar(bytes, start, spans.end(index, column));
 }
 
 function blankLineBreaks(buffer: Buffer, start: number, end: number): void {

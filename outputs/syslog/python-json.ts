@@ -21,17 +21,32 @@ const SHORT: Readonly<Record<number, string>> = {
   92: "\\\\",
 };
 
+/** A call into native code costs as much as moving so many bytes by hand. */
+const BY_HAND = 48;
+/** Objects with more members are looked at for keys that stand twice in any case. */
+const MANY = 64;
+
 /** Takes the space between the tokens of the valid JSON value `buffer[start..end)` out of it. Answers its new end. */
 export function compactJson(buffer: Buffer, start: number, end: number): number {
   const view = viewOf(buffer);
-  let to = start;
-  for (let p = start; p < end; ) {
+  let p = start;
+  // Up to the first space nothing moves.
+  for (;;) {
+    while (p < end && buffer[p]! > 0x20 && buffer[p] !== QUOTE) p++;
+    if (p >= end) return end;
+    if (buffer[p] !== QUOTE) break;
+    p = skipString(buffer, view, p, end);
+  }
+  let to = p;
+  while (p < end) {
     const byte = buffer[p]!;
     if (byte === QUOTE) {
       const close = skipString(buffer, view, p, end);
-      if (to !== p) buffer.copyWithin(to, p, close);
-      to += close - p;
-      p = close;
+      if (close - p > BY_HAND) {
+        buffer.copyWithin(to, p, close);
+        to += close - p;
+        p = close;
+      } else while (p < close) buffer[to++] = buffer[p++]!;
     } else {
       if (byte > 0x20) buffer[to++] = byte;
       p++;
@@ -44,8 +59,9 @@ export function compactJson(buffer: Buffer, start: number, end: number): number 
 export function writePythonJson(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
   const from = writer.length;
   const view = viewOf(buffer);
-  /** Keys of the open objects, as printed; of an open array, undefined. */
-  const open: (Set<string> | undefined)[] = [];
+  /** Hashes of the keys of all open objects, and where each one's begin; of an open array, -1. */
+  const hashes: number[] = [];
+  const open: number[] = [];
   let twice = false;
   let key = false;
   for (let p = start; p < end; ) {
@@ -55,9 +71,10 @@ export function writePythonJson(buffer: Buffer, start: number, end: number, writ
       const at = writer.length;
       writeString(buffer, p, close, writer);
       if (key) {
-        const keys = open.at(-1)!;
-        const size = keys.size;
-        twice ||= keys.add(writer.buffer.toString("latin1", at, writer.length)).size === size;
+        const hash = hashOf(writer.buffer, at, writer.length);
+        const first = open.at(-1)!;
+        twice ||= hashes.length - first > MANY || hashes.indexOf(hash, first) >= 0;
+        hashes.push(hash);
         key = false;
       }
       p = close;
@@ -65,20 +82,26 @@ export function writePythonJson(buffer: Buffer, start: number, end: number, writ
     }
     if (byte > 0x20) {
       writer.byte(byte);
-      if (byte === OPEN_BRACE) open.push(new Set());
-      else if (byte === OPEN_BRACKET) open.push(undefined);
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) open.pop();
-      key = byte === OPEN_BRACE || (byte === COMMA && open.at(-1) !== undefined);
+      if (byte === OPEN_BRACE) open.push(hashes.length);
+      else if (byte === OPEN_BRACKET) open.push(-1);
+      else if (byte === CLOSE_BRACE) hashes.length = open.pop()!;
+      else if (byte === CLOSE_BRACKET) open.pop();
+      key = byte === OPEN_BRACE || (byte === COMMA && open.at(-1)! >= 0);
     }
     p++;
   }
+  // Where two keys only share a hash, the same comes out again.
   if (twice) lastOfEach(writer, from);
 }
 
+function hashOf(buffer: Buffer, start: number, end: number): number {
+  let hash = end - start;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ buffer[i]!, 0x5bd1e995) ^ (hash >>> 15);
+  return hash;
+}
+
 function writeString(buffer: Buffer, start: number, end: number, writer: ByteWriter): void {
-  let p = start;
-  while (p < end && buffer[p]! >= 0x20 && buffer[p]! < 0x7f && buffer[p] !== BACKSLASH) p++;
-  if (p === end) {
+  if (isPlain(buffer, start, end)) {
     writer.bytes(buffer, start, end);
     return;
   }
@@ -93,6 +116,12 @@ function writeString(buffer: Buffer, start: number, end: number, writer: ByteWri
     else escaped += `\\u${unit.toString(16).padStart(4, "0")}`;
   }
   writer.ascii(`${escaped}"`);
+}
+
+function isPlain(buffer: Buffer, start: number, end: number): boolean {
+  let p = start;
+  while (p < end && buffer[p]! >= 0x20 && buffer[p]! < 0x7f && buffer[p] !== BACKSLASH) p++;
+  return p === end;
 }
 
 /** A span of bytes with what is inside: of an object the members by their keys (a Map keeps the first place, as a dict does). */

@@ -20,25 +20,28 @@ const OF_WORD = new Map([
   ...["emerg", "emergency", "panic"].map((name) => [name, 0] as const),
 ]);
 
-/** `texts` are what the writer wrote for the level, best first: the first that names one is what the view took for `level`. */
-export function severityOf(level: number, ...texts: readonly (string | undefined)[]): number {
-  const text = texts.find((text) => text !== undefined && namesLevel(text));
-  const exact = text === undefined ? undefined : /^\d/.test(text) ? ofNumber(Number(text)) : OF_WORD.get(word(text));
-  return exact ?? OF_LEVEL.get(level) ?? INFO;
+/** Of one of the view's levels. */
+export function severityOf(level: number): number {
+  return OF_LEVEL.get(level) ?? INFO;
 }
 
-function namesLevel(text: string): boolean {
-  return (/^\d/.test(text) ? levelOfNumber(Number(text)) : levelOf(text)) !== Level.none;
+/** Of what the writer wrote for the level, best first: the first text that names one counts, as in the view. */
+export function writtenSeverity(...texts: readonly (string | undefined)[]): number | undefined {
+  for (const text of texts) {
+    if (text === undefined) continue;
+    const number = /^\d/.test(text) ? Number(text) : undefined;
+    const level = number === undefined ? levelOf(text) : levelOfNumber(number);
+    if (level === Level.none) continue;
+    const exact = number === undefined ? OF_WORD.get(text.trim().toLowerCase()) : ofNumber(number);
+    return exact ?? severityOf(level);
+  }
+  return undefined;
 }
 
 /** 0 to 7 are severities themselves; 60 is pino's and bunyan's fatal. */
 function ofNumber(number: number): number | undefined {
   if (number <= 7) return Math.floor(number);
   return number >= 60 ? CRITICAL : undefined;
-}
-
-function word(text: string): string {
-  return text.trim().toLowerCase();
 }
 
 /** Actions the dashboard's forwarder warns of. */
