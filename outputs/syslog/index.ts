@@ -23,7 +23,7 @@ What is promised differs by \`protocol\`:
 - \`tcp\`, \`tls\`: at least once as far as the server's socket: an entry counts as delivered when the server's system has acknowledged its bytes. The
   last of it (16 MiB at most) is kept in memory until the connection has proved alive ten seconds later, and sent again when it breaks before. What the
   server had read and not yet stored when it crashed, nobody knows; neither what it had not read when this agent was stopped at the same time.
-- \`udp\`: best effort. Datagrams are lost on the way, and by full buffers, without a word.
+- \`udp\`: best effort. Datagrams are lost on the way, and by full buffers, without a word. At most some 10,000 a second are sent, so that the server can follow.
 
 Of several servers the first one that takes messages is used. One that fails is left for the next at once and tried again after a minute, later
 each time, an hour at most; when it is back it has its place again. (UDP hears of failures seldom, and stays where it works.)
