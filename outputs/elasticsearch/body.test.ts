@@ -14,8 +14,9 @@ const batchOf = (lines: readonly (string | Buffer)[], settings: BatchSettings = 
 
 const template = timeTemplate("logs-%Y.%m.%d");
 
-function builder(): BodyBuilder {
+function builder(format: "json" | "original" = "json"): BodyBuilder {
   return new BodyBuilder({
+    format,
     target: (ms) => template.format(ms),
     fields: new Scanner([...new Set([...viewFields.time, STAMP, TIME_FROM, "metadata"])]),
     emit: () => {},
@@ -23,9 +24,11 @@ function builder(): BodyBuilder {
   });
 }
 
-function build(...batches: RecordBatch[]): string[] {
+const build = (...batches: RecordBatch[]) => buildAs("json", ...batches);
+
+function buildAs(format: "json" | "original", ...batches: RecordBatch[]): string[] {
   const writer = new ByteWriter();
-  const count = builder().write(batches, writer);
+  const count = builder(format).write(batches, writer);
   const lines = writer.view().toString().split("\n");
   expect(lines.pop()).toBe("");
   expect(lines).toHaveLength(count * 2);
@@ -162,4 +165,17 @@ test("whatever the lines are, a body is pairs of JSON lines, without a duplicate
     }),
     { numRuns: 300 },
   );
+});
+
+test("original: objects are what was written, the rest goes as JSON", () => {
+  const additions: Addition[] = [{ path: ["metadata", "host"], json: Buffer.from('"h"') }];
+  const line = '{ "timestamp":"2026-02-01T10:00:00Z", "n": 1.0, "metadata": {"a":1} }';
+  const lines = [line, "no JSON", '{"n":NaN}'];
+  const batch = batchOf(lines, { additions, readTime: READ });
+  const documents = buildAs("original", batch).filter((_, i) => i % 2 === 1);
+  expect(documents[0]).toBe(line);
+  const asJson = build(batchOf(lines, { additions, readTime: READ })).filter((_, i) => i % 2 === 1);
+  expect(documents.slice(1)).toEqual(asJson.slice(1));
+  expect(documents[1]).toContain('"message":"no JSON"');
+  expect(builder("original").again(batch, 0)).toEqual({ target: "logs-2026.02.01", document: line, added: [] });
 });

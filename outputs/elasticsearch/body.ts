@@ -6,7 +6,7 @@
  *
  * `create` with the record's own id makes a repeat harmless: the second one is answered 409 and changes nothing.
  */
-import type { FieldReader, RecordBatch, Spans } from "../../agent/api/batch.ts";
+import { type FieldReader, type RecordBatch, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { type EntryTime, TimeKind, View } from "../../agent/api/view.ts";
 import { Encoder } from "../shared/encode.ts";
@@ -28,6 +28,8 @@ export interface BodyOptions {
   /** Index or data stream of a record with this time (milliseconds). Asked for every record: it should remember. */
   readonly target: (ms: number) => string;
   readonly fields: FieldReader;
+  /** `original`: objects as they were written, nothing added. */
+  readonly format: "json" | "original";
   readonly emit: Emit;
   readonly alias: string;
 }
@@ -37,6 +39,7 @@ export class BodyBuilder {
   readonly #view: View;
   readonly #fields: FieldReader;
   readonly #encoder: Encoder;
+  readonly #exact: Encoder | undefined;
   readonly #stampColumn: number;
   readonly #fromColumn: number;
   /** Begins with `"@timestamp":"`, always. */
@@ -52,13 +55,10 @@ export class BodyBuilder {
     this.#target = options.target;
     this.#view = new View(options.fields);
     this.#fields = options.fields;
-    this.#encoder = new Encoder({
-      fields: options.fields,
-      format: "json",
-      nonFinite: "null",
-      emit: options.emit,
-      alias: options.alias,
-    });
+    const { fields, emit, alias } = options;
+    this.#encoder = new Encoder({ fields, format: "json", nonFinite: "null", emit, alias });
+    if (options.format === "original")
+      this.#exact = new Encoder({ fields, format: "original", nonFinite: "keep", emit, alias });
     this.#stampColumn = options.fields.column(STAMP);
     this.#fromColumn = options.fields.column(TIME_FROM);
     this.#extras = Array.from({ length: EXTRA_LIMIT + 1 }, (_, length) => this.#extra.subarray(0, length));
@@ -85,6 +85,7 @@ export class BodyBuilder {
   /** Lets go of the last batch. */
   release(): void {
     this.#encoder.release();
+    this.#exact?.release();
   }
 
   /** One record again, as `write` wrote it: where it goes, its document, and the paths of what this agent added to it. */
@@ -94,9 +95,12 @@ export class BodyBuilder {
     const spans = this.#fields.spans(batch);
     const writer = new ByteWriter(1024);
     this.#document(batch, spans, index, own, addedKeys(batch), writer);
+    const document = writer.view().toString("utf8");
+    const unfit = this.#unfit(batch, index);
+    if (this.#exact && isPlain(batch, spans, index, unfit)) return { target, document, added: [] };
     const added: (readonly string[])[] = [...batch.additions.map(({ path }) => path), [TIME_FROM]];
-    if (spans.start(index, this.#stampColumn) === 0 || this.#unfit(batch, index) !== undefined) added.push([STAMP]);
-    return { target, document: writer.view().toString("utf8"), added };
+    if (spans.start(index, this.#stampColumn) === 0 || unfit !== undefined) added.push([STAMP]);
+    return { target, document, added };
   }
 
   #document(
@@ -108,6 +112,10 @@ export class BodyBuilder {
     writer: ByteWriter,
   ): void {
     const unfit = this.#unfit(batch, index);
+    if (this.#exact && isPlain(batch, spans, index, unfit)) {
+      this.#exact.encode(batch, index, writer);
+      return;
+    }
     // As text it has no members of its own.
     const known = unfit === undefined ? spans : undefined;
     this.#encoder.encode(batch, index, writer, this.#stamp(batch, known, index, own, added), unfit);
@@ -168,6 +176,12 @@ export class BodyBuilder {
     }
     return this.#extras[at];
   }
+}
+
+/** An object that Elasticsearch can be given as it is: not wrapped, not cut, without NaN. */
+function isPlain(batch: RecordBatch, spans: Spans, index: number, unfit: string | undefined): boolean {
+  const none = SpanFlag.notObject | SpanFlag.nonFinite;
+  return unfit === undefined && (spans.flags(index) & none) === 0 && (batch.flags?.[index] ?? 0) === 0;
 }
 
 const ADDED_STAMP = 1;

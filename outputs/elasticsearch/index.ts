@@ -15,6 +15,9 @@ export default defineOutput({
 The document is the entry's own JSON with \`@timestamp\` (from the entry's time, to the nanosecond) and what filters added. NaN and
 Infinity become null. An entry without a usable time gets the time it was read, marked \`time_from: agent\`.
 
+With \`format: original\` the document is the entry as it was written, without \`@timestamp\` and without what filters added; the index is still
+named by its time. What is no JSON object, or holds NaN or Infinity, which Elasticsearch does not take, goes as with \`json\`.
+
 Its \`_id\` is the record's id and it is written with \`create\`: what was sent before is answered 409 and counted as delivered. A 409 on a
 record that was never sent before is compared with the document that stands there (this needs the \`read\` privilege); another document
 under our id makes the record a dead letter, \`id_collision\`.

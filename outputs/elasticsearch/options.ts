@@ -45,6 +45,9 @@ export const elasticsearchOptions = z.strictObject({
     doc: "Data stream to write to instead of an index. After a rollover a repeat becomes a second copy: at least once.",
     example: "logs-audit-default",
   }),
+  format: z.enum(["json", "original"]).default("json").meta({
+    doc: "`json`: with `@timestamp`, additions merged. `original`: each entry as it was written, nothing added, for evidence.",
+  }),
   api_key: secret("API key, as Elasticsearch shows it encoded.")
     .optional()
     .meta({ example: "${ELASTICSEARCH_API_KEY}" }),
@@ -98,6 +101,9 @@ export function checkOptions(options: ElasticsearchOptions): { errors: OptionPro
   });
   if (options.index !== undefined && options.data_stream !== undefined) {
     error(["data_stream"], "cannot be used together with `index`");
+  }
+  if (options.format === "original" && options.data_stream !== undefined) {
+    error(["format"], "`original` adds no `@timestamp`, which a data stream needs");
   }
   const template = options.index ?? DEFAULT_INDEX;
   const problem = timeTemplateProblem(template);

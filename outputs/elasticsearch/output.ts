@@ -44,7 +44,7 @@ export class ElasticsearchOutput implements Output {
     const index = timeTemplate(options.index ?? DEFAULT_INDEX);
     this.#target = stream === undefined ? (ms) => index.format(ms) : () => stream;
     const { fields, emit, alias } = context;
-    this.#builder = new BodyBuilder({ target: this.#target, fields, emit, alias });
+    this.#builder = new BodyBuilder({ target: this.#target, fields, format: options.format, emit, alias });
   }
 
   async write(batches: readonly RecordBatch[], plan: Plan, signal: AbortSignal): Promise<WriteResult> {

@@ -54,7 +54,7 @@ export class SyslogOutput implements Output {
         scratch.reset();
         const reason = this.#builder.write(batch, index, scratch);
         if (reason !== undefined) {
-          failed.set(at, { action: "reject", reason });
+          failed.set(at, { action: "reject", reason, certain: true });
           continue;
         }
         this.#frame(scratch, writer);

@@ -20,6 +20,7 @@ const RESOLVE_MS = 60_000;
 
 const TOO_LONG: Failure = {
   action: "reject",
+  certain: true,
   reason: "this system cannot send a message of that size: set max_message_size lower",
 };
 
