@@ -23,6 +23,8 @@ export interface Input {
    * is room would leave no trace. They count as stored.
    */
   meanwhile?(limit: number): readonly Position[];
+  /** Bytes that vanished before they could be read, as far as the positions remember, so across restarts. */
+  lostBytes?(): number;
   /** Frees everything. May be called at any time, more than once. */
   close(): Promise<void>;
 }

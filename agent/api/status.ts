@@ -53,6 +53,6 @@ export interface PipelineStatus {
   };
   readonly orphans: readonly { readonly alias: string; readonly records: number; readonly bytes: number }[];
   readonly deadLetters: { readonly records: number; readonly bytes: number };
-  /** Bytes that vanished from sources before they could be read. */
+  /** Bytes that vanished from sources before they could be read, as far back as the inputs remember. */
   readonly lostAtInputBytes: number;
 }

@@ -120,7 +120,9 @@ async function tellLedger(
 ): Promise<void> {
   // No ledger has it: how many entries it held nobody knows.
   const vanished =
-    lostAtInputBytes > 0 ? `${bytes(lostAtInputBytes)} vanished from files before they could be read (see above)` : "";
+    lostAtInputBytes > 0
+      ? `${bytes(lostAtInputBytes)} vanished from files before they could be read, in the last 30 days; the log says which`
+      : "";
   if (plain) {
     if (vanished !== "") context.err(`${vanished}\n`);
     const { formatLedger } = await import("../telemetry/ledger.ts");

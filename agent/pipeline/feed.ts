@@ -107,6 +107,10 @@ export class Feed {
     await this.#input.close();
   }
 
+  lostBytes(): number {
+    return this.#input.lostBytes?.() ?? 0;
+  }
+
   status(): ComponentStatus {
     return { alias: this.alias, plugin: this.#plugin, state: this.#state, since: this.#since, reason: this.#reason };
   }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../api/clock.ts";
 import { type ResolvedConfig, tagMatcher } from "../api/config.ts";
-import type { AgentEvent, Emit } from "../api/events.ts";
+import type { Emit } from "../api/events.ts";
 import { decodeKey, type Secret } from "../api/options.ts";
 import type { PipelineStatus } from "../api/status.ts";
 import { Scanner } from "../json/scanner.ts";
@@ -38,11 +38,7 @@ export interface RunningPipeline {
 export async function startPipeline(config: ResolvedConfig, options: RunOptions): Promise<RunningPipeline> {
   const { clock, version, once } = options;
   const { service } = config;
-  let lostAtInputBytes = 0;
-  const emit: Emit = (event: AgentEvent) => {
-    if (event.is === "lost" && event.where === "input") lostAtInputBytes += event.bytes;
-    options.telemetry.emit(event);
-  };
+  const emit: Emit = (event) => options.telemetry.emit(event);
   const shutdown = new Shutdown();
   try {
     const key = service.queue.encrypt && service.queue.key ? keyOf(service.queue.key) : undefined;
@@ -140,7 +136,7 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
         },
         orphans,
         deadLetters: deadLetters.stats(),
-        lostAtInputBytes,
+        lostAtInputBytes: feeds.reduce((bytes, feed) => bytes + feed.lostBytes(), 0),
       };
     };
     options.telemetry.observe(status);

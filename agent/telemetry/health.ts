@@ -18,7 +18,7 @@ export interface Health {
   readonly outputs: readonly OutputHealth[];
   readonly queue: { readonly bytes: number; readonly max_bytes: number; readonly oldest_seconds: number } | null;
   readonly dead_letters: { readonly records: number; readonly bytes: number } | null;
-  /** Vanished from files before it could be read, since the process started; in no output's ledger. */
+  /** Vanished from files before it could be read, in the last 30 days; in no output's ledger. */
   readonly lost_at_input_bytes: number;
   /** Backlogs of outputs no longer configured. They are no fault, but they take room. */
   readonly orphans: readonly { readonly alias: string; readonly records: number; readonly bytes: number }[];

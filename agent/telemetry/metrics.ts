@@ -34,7 +34,7 @@ const GAUGES = {
   dead_letters_bytes: ["Bytes of the dead letters kept.", []],
   orphan_records: ["Backlog of an output that is no longer configured.", ["output"]],
   orphan_bytes: ["The same in bytes.", ["output"]],
-  lost_at_input_bytes: ["Bytes that vanished from sources before they could be read, since this process started.", []],
+  lost_at_input_bytes: ["Bytes that vanished from sources before they could be read, in the last 30 days.", []],
 } as const satisfies Record<string, readonly [string, readonly string[]]>;
 type GaugeName = keyof typeof GAUGES;
 

@@ -76,6 +76,7 @@ export class Catalog {
       finished: false,
       skipped: false,
       gone: undefined,
+      lost: 0,
     });
     this.adopt(file, memory);
     return memory;
@@ -135,6 +136,13 @@ export class Catalog {
 
   changed(memory: Memory): void {
     this.#dirty.set(memory.source.id, memory);
+  }
+
+  /** Bytes that vanished unread with files that are still remembered. */
+  get lostBytes(): number {
+    let bytes = 0;
+    for (const memory of this.missing) bytes += memory.lost;
+    return bytes;
   }
 
   changedKey(key: string): void {

@@ -315,6 +315,7 @@ export class Discovery {
     const compressed = isCompressed(memory.path);
     const bytes = compressed ? memory.size : memory.size - memory.offset;
     if (memory.skipped || bytes <= 0 || (compressed && memory.finished)) return;
+    memory.lost = bytes;
     emit({
       is: "lost",
       where: "input",

@@ -260,6 +260,11 @@ test("a file first met while the queue is full, then deleted, is counted as lost
   const [first, second] = [size([1, 10], [50, 60]), size([10, 50], [60, 80])];
   expect(found).toContainEqual({ path: bench.path("app.log.1"), from: 0, to: first, bytes: first });
   expect(found).toContainEqual({ path: bench.path("other.log"), from: 0, to: second, bytes: second });
+  const remembered = () => [...bench.positions.values()].filter((value) => JSON.parse(value).lost > 0).length;
+  await bench.until(() => remembered() === 2);
+  await bench.kill();
+  bench.start();
+  expect(bench.input!.lostBytes()).toBe(first + second);
 });
 
 test("a file that vanished while the agent was down: its unread bytes are lost", async () => {

@@ -143,6 +143,10 @@ export class FileInput implements Input {
     return positions;
   }
 
+  lostBytes(): number {
+    return this.#catalog.lostBytes;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#observer.wake();

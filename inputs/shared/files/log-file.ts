@@ -183,6 +183,7 @@ export class LogFile {
     memory.file = this;
     memory.missed = 0;
     memory.gone = undefined;
+    memory.lost = 0;
     memory.path = this.path;
     memory.inode = this.inode;
     this.consumed = memory.offset;

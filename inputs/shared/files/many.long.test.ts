@@ -15,7 +15,7 @@ function finished(path: string, i: number): { key: string; value: string } {
   const source = { id: sourceId("node", fingerprint, 0), input: "in", group };
   const mtime = Number(mtimeNs / 1000n) / 1000;
   const rest = { fingerprint, generation: 0, offset: size, proof: "", size, mtime, first: i, group };
-  const state = { finished: true, skipped: false, gone: undefined, file: undefined, marks: [], missed: 0 };
+  const state = { finished: true, skipped: false, gone: undefined, lost: 0, file: undefined, marks: [], missed: 0 };
   const { key, value } = save({ path, inode: `${dev}:${ino}`, ...rest, ...state, source });
   if (typeof value !== "string") throw new Error("a position is text");
   return { key, value };

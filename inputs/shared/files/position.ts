@@ -26,6 +26,8 @@ export interface Remembered {
   skipped: boolean;
   /** When it was found missing, milliseconds since the epoch; undefined while it is there. */
   gone: number | undefined;
+  /** Bytes that were unread then. */
+  lost: number;
 }
 
 /** A remembered file in this process: the file it is now, if any. */
@@ -54,6 +56,7 @@ interface Saved {
   fin?: 1;
   skip?: 1;
   gone?: number;
+  lost?: number;
 }
 
 export function save(memory: Memory): Position {
@@ -73,6 +76,7 @@ export function save(memory: Memory): Position {
   if (memory.finished) saved.fin = 1;
   if (memory.skipped) saved.skip = 1;
   if (memory.gone !== undefined) saved.gone = memory.gone;
+  if (memory.lost > 0) saved.lost = memory.lost;
   return { key: memory.source.id, value: JSON.stringify(saved) };
 }
 
@@ -105,5 +109,6 @@ export function load(text: string): Remembered | undefined {
     finished: saved.fin === 1,
     skipped: saved.skip === 1,
     gone: saved.gone,
+    lost: saved.lost ?? 0,
   };
 }
