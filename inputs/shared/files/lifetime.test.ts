@@ -13,7 +13,7 @@ import {
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../agent/api/clock.ts";
-import { Bench, lines, range } from "./harness.ts";
+import { Bench, line, lines, range } from "./harness.ts";
 import { nodeSystem, type System } from "./system.ts";
 
 const DAY_MS = 86_400_000;
@@ -219,5 +219,40 @@ test("a compressed copy that is shorter than what was read of its original is sk
   await bench.untilCount(60);
   await bench.stop();
   expect(bench.texts).toEqual(range(0, 60));
+  expect(bench.lost).toEqual([]);
+});
+
+test("files that begin alike, rotated and compressed while the agent was down: each goes on where it was left", async () => {
+  const compress = (name: string, content: string, mtime: number) => {
+    writeFileSync(bench.path(name), gzipSync(content));
+    utimesSync(bench.path(name), mtime, mtime);
+  };
+  const header = '{"log":"header"}\n';
+  const newest = header + lines(5, 30);
+  writeFileSync(bench.path("app.log.1"), header + lines(0, 5));
+  writeFileSync(bench.path("app.log"), newest);
+  bench.start();
+  await bench.untilCount(32);
+  await bench.stop();
+  // The newer file was read further, so it looks the likelier original of what is compressed.
+  compress("app.log.2.gz", header + lines(0, 5), 1_000_000);
+  unlinkSync(bench.path("app.log.1"));
+  appendFileSync(bench.path("app.log"), lines(30, 35));
+  renameSync(bench.path("app.log"), bench.path("app.log.1"));
+  writeFileSync(bench.path("app.log"), header + lines(35, 40));
+  bench.start();
+  await bench.until(() => bench.texts.includes(line(39)));
+  await bench.stop();
+  // Twice, and only the last two are not compressed yet.
+  renameSync(bench.path("app.log.2.gz"), bench.path("app.log.4.gz"));
+  compress("app.log.3.gz", newest + lines(30, 35), 2_000_000);
+  compress("app.log.2.gz", header + lines(35, 45), 3_000_000);
+  unlinkSync(bench.path("app.log.1"));
+  writeFileSync(bench.path("app.log.1"), header + lines(45, 50));
+  writeFileSync(bench.path("app.log"), header + lines(50, 55));
+  bench.start();
+  await bench.until(() => bench.texts.includes(line(54)));
+  await bench.stop();
+  expect(bench.texts.filter((text) => !header.startsWith(text))).toEqual(range(0, 55));
   expect(bench.lost).toEqual([]);
 });

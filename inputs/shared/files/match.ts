@@ -150,7 +150,10 @@ export class Matcher {
     if (sharing.length === 0) return undefined;
     const missing = sharing.filter((memory) => !memory.file).sort(byLikeness(file));
     const free = missing.filter((memory) => !file.not.has(memory));
-    for (const memory of free) if (await this.#continues(file, memory)) return memory;
+    const continued = await this.#continued(file, free);
+    if (continued) return continued;
+    // Cut before the place that would have proved it.
+    if (file.compressed && this.#beingWritten(file)) return "wait";
     // A compressed file turns out to be shorter than what was read only when it is taken for that, and read.
     const originals = file.compressed ? missing : free;
     for (const memory of originals) if (await this.#wasCopied(file, memory)) return this.#quiet(file) ? "copy" : "wait";
@@ -168,6 +171,23 @@ export class Matcher {
     if (memory.file!.isOpen || file.compressed) return true;
     // The copy may have been met first, and read to its end.
     return isNamedAsCopy(file.path, memory.path, memory) || isNamedAsCopy(memory.path, file.path, memory);
+  }
+
+  /** Which one it goes on with, if any. */
+  async #continued(file: LogFile, free: readonly Memory[]): Promise<Memory | undefined> {
+    if (!file.compressed || free.length < 2) {
+      for (const memory of free) if (await this.#continues(file, memory)) return memory;
+      return undefined;
+    }
+    const likeliest = free[0]!;
+    if (likeliest.inode === file.inode && likeliest.size === file.size && likeliest.mtime === file.mtime)
+      return likeliest;
+    // Taken for another than it is, it would keep that one from its own file. Rising, so that it is decompressed once for all of them.
+    const proved = new Set<Memory>();
+    for (const memory of free.toSorted((a, b) => a.offset - b.offset)) {
+      if (await file.proves(memory)) proved.add(memory);
+    }
+    return free.find((memory) => proved.has(memory));
   }
 
   /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */

@@ -56,18 +56,20 @@ export class Newcomers {
     }
   }
 
-  #wasHere(file: LogFile): boolean {
-    return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.path === file.path);
+  /** By its inode, and where `path` is given also by its name. */
+  #wasHere(file: LogFile, path?: string): boolean {
+    return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && (path ?? memory.path) === memory.path);
   }
 
   async #identifyOnce(initial: boolean): Promise<void> {
     const ordered = inOrder([...this.#catalog.newcomers].map(withTime)).map(({ file }) => file);
     for (const file of ordered) file.head = undefined;
-    // First those that are where they were: a copy must not take the place of its original. What is new is taken in order.
-    await this.#identifyEach(
-      ordered.filter((file) => this.#wasHere(file)),
-      { initial, mayBeNew: false },
-    );
+    // First those that are where they were, then those that were only renamed: a copy must not take the place of its original. What is
+    // new is taken in order.
+    for (const path of [true, false]) {
+      const known = ordered.filter((file) => this.#wasHere(file, path ? file.path : undefined));
+      await this.#identifyEach(known, { initial, mayBeNew: false });
+    }
     await this.#identifyEach(ordered, { initial, mayBeNew: true });
   }
 
