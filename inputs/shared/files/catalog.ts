@@ -120,6 +120,8 @@ export class Catalog {
     this.onDetach(file);
     file.forget();
     if (!memory) return;
+    if (file.unproved) Object.assign(memory, file.unproved);
+    file.unproved = undefined;
     memory.missed = 0;
     this.#miss(memory);
   }
@@ -163,6 +165,8 @@ export class Catalog {
     const positions: Position[] = [];
     for (const [key, memory] of this.#dirty) {
       if (positions.length >= limit) break;
+      // What it was taken for it may not be.
+      if (memory?.file?.unproved) continue;
       if (!wanted(memory) && memory !== except) continue;
       this.#dirty.delete(key);
       if (memory && memory === except) continue;

@@ -256,3 +256,32 @@ test("files that begin alike, rotated and compressed while the agent was down: e
   expect(bench.texts.filter((text) => !header.startsWith(text))).toEqual(range(0, 55));
   expect(bench.lost).toEqual([]);
 });
+
+test("a compressed file that only begins like a lost one says nothing of it, whenever the agent is killed", async () => {
+  const header = '{"log":"header"}\n';
+  const small = new Bench({ chunkBytes: 4096 });
+  writeFileSync(small.path("app.log"), header + lines(0, 1000));
+  for await (const batch of small.make().read()) {
+    small.take(batch);
+    if (batch.count > 0) break;
+  }
+  unlinkSync(small.path("app.log"));
+  small.start();
+  await small.until(() => small.lost.length > 0);
+  const lost = small.input!.lostBytes();
+  small.pause();
+  writeFileSync(small.path("other.log"), lines(0, 1, "b"));
+  await small.until(() => small.holding);
+  small.meanwhile();
+  writeFileSync(small.path("app.log.1.gz"), gzipSync(header + lines(2000, 4000)));
+  await small.untilChange("renamed", "app.log.1.gz");
+  small.meanwhile();
+  await small.kill();
+  small.start();
+  await small.until(() => small.texts.includes(line(3999)));
+  await small.stop();
+  expect(small.lost).toHaveLength(1);
+  small.start();
+  expect(small.input!.lostBytes()).toBe(lost);
+  await small.done();
+});

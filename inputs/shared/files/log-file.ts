@@ -69,7 +69,7 @@ export class LogFile {
   /** Since it was found to be another file than before, or to have changed, its directory was listed again. */
   relisted = false;
   /** What the remembered file said that a compressed one was taken for, until reading proves it. */
-  unproved: Pick<Memory, "path" | "inode" | "size" | "mtime"> | undefined;
+  unproved: Pick<Memory, "path" | "inode" | "size" | "mtime" | "gone" | "lost"> | undefined;
   /** Remembered files it was taken for, and is not. */
   readonly not = new Set<Memory>();
   /** How far its records have a place in the queue. */

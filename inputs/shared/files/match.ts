@@ -59,8 +59,9 @@ export class Matcher {
       }
       file.before = undefined;
       file.stirred = undefined;
-      const { path, inode, size, mtime } = match;
-      if (file.compressed) file.unproved = { path, inode, size, mtime };
+      const { path, inode, size, mtime, gone, lost } = match;
+      // What is skipped is never read, so never proved.
+      if (file.compressed && !match.skipped) file.unproved = { path, inode, size, mtime, gone, lost };
       this.#catalog.adopt(file, match);
       return true;
     }
@@ -102,8 +103,6 @@ export class Matcher {
   async broke(file: LogFile, reason: string): Promise<void> {
     const { memory } = file;
     if (!memory) return;
-    if (file.unproved) Object.assign(memory, file.unproved);
-    file.unproved = undefined;
     await file.refresh(this.#context.clock.monotonic());
     if (!file.compressed && (await this.#isStill(file, memory))) {
       file.rewind();
