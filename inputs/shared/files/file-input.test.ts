@@ -267,6 +267,27 @@ test("a file first met while the queue is full, then deleted, is counted as lost
   expect(bench.input!.lostBytes()).toBe(first + second);
 });
 
+test("the unfinished end of a deleted file that waits in a full queue is counted as lost after a kill", async () => {
+  const hasty = new Bench({ rotateWait: 0 });
+  hasty.start();
+  hasty.pause();
+  writeFileSync(hasty.path("app.log"), `${lines(0, 1)}unfinished`);
+  await hasty.until(() => hasty.holding);
+  hasty.meanwhile();
+  unlinkSync(hasty.path("app.log"));
+  await hasty.untilChange("deleted", "app.log");
+  hasty.resume();
+  hasty.pause();
+  await hasty.untilChange("finished", "app.log");
+  await hasty.until(() => hasty.holding && hasty.got.length === 1);
+  hasty.meanwhile();
+  await hasty.kill();
+  hasty.start();
+  await hasty.until(() => hasty.lost.length > 0, "the loss");
+  expect(hasty.lost).toMatchObject([{ from: lines(0, 1).length, bytes: "unfinished".length }]);
+  await hasty.done();
+});
+
 test("a file that vanished while the agent was down: its unread bytes are lost", async () => {
   const small = new Bench({ chunkBytes: 4096 });
   writeFileSync(small.path("app.log"), lines(0, 1000));

@@ -61,7 +61,7 @@ export class FileInput implements Input {
   /** A batch is out, and its place in the queue not sure. */
   #waits = false;
   /** Where what it is (it may be emptied meanwhile) was before the batch, and whether this was never said. */
-  #before: { readonly memory: Memory; readonly at: Pick<Memory, "offset" | "proof" | "finished"> } | undefined;
+  #before: { readonly memory: Memory; readonly at: Pick<Memory, "offset" | "proof" | "finished" | "gone"> } | undefined;
   #untold = false;
   /** Positions of others that go with the batch, as long as they are nowhere else. */
   #riders: Position[] = [];
@@ -308,8 +308,8 @@ export class FileInput implements Input {
 
   #moveTo(memory: Memory, { framed, proof }: Extract<Step, { is: "records" }>): void {
     if (framed.resume === memory.offset) return;
-    const { offset, finished } = memory;
-    this.#before = { memory, at: { offset, proof: memory.proof, finished } };
+    const { offset, proof: before, finished, gone } = memory;
+    this.#before = { memory, at: { offset, proof: before, finished, gone } };
     this.#untold = this.#catalog.isChanged(memory);
     memory.offset = framed.resume;
     memory.proof = proof;
