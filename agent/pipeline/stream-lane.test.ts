@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { linesOf } from "../../test/fakes/batch.ts";
 import { LaneBench, until } from "../../test/fakes/lane.ts";
-import type { Output, Plan, WriteResult } from "../api/output.ts";
+import type { Failure, Output, Plan, WriteResult } from "../api/output.ts";
 import { imbalance } from "../api/status.ts";
+import { readDeadLetters } from "../queue/dead-letters.ts";
 
 const benches: LaneBench[] = [];
 async function open(options?: Parameters<typeof LaneBench.open>[0]): Promise<LaneBench> {
@@ -208,6 +209,23 @@ describe("StreamLane", () => {
     expect(sink.plans.every(({ repeat }) => !repeat)).toBe(true);
     expect([bench.of("retry"), bench.of("rejected")]).toEqual([[], []]);
     expect(lane.status().state).toBe("ok");
+  });
+
+  it("counts the attempt at a record that is refused beside others that were not sent yet", async () => {
+    const bench = await open();
+    const sink = new Sink();
+    sink.answer = (records) => {
+      const later: Failure = { action: "later", reason: "the rate is limited" };
+      const failed = new Map(records.map((_, i) => [i, later]));
+      return { failed: failed.set(0, { action: "reject", reason: "bad" }), pauseMs: 1 };
+    };
+    const lane = await bench.lane("out", sink);
+    await bench.append(lines(0, 2));
+    await lane.settled(never);
+    const attempts: number[] = [];
+    for await (const letter of readDeadLetters({ dir: join(bench.dir, "dead-letters") }))
+      attempts.push(letter.attempts);
+    expect(attempts).toEqual([1, 1]);
   });
 
   it("gives up after the attempts it was told, with the reason", async () => {

@@ -103,6 +103,9 @@ export class StreamLane implements Lane {
         health.failed(pass, "degraded", `writing dead letters: ${messageOf(error)}`);
         batches = pick(batches, Uint32Array.from(again));
         continue;
+      } finally {
+        // What is left without any trouble was not tried.
+        if (outcome.trouble === undefined && outcome.again.length > 0) chunk.attempts--;
       }
       if (again.length === 0) {
         health.pause(outcome.pauseMs);
@@ -143,14 +146,9 @@ export class StreamLane implements Lane {
     );
     this.#count(chunk, batches, outcome, clock.monotonic() - begun);
     const { attempts = Number.POSITIVE_INFINITY } = this.#options;
-    if (outcome.trouble === undefined) {
-      // What is left was not tried.
-      if (outcome.again.length > 0) chunk.attempts--;
-      return outcome;
-    }
-    if (outcome.aborted || chunk.attempts < attempts) return outcome;
+    if (outcome.trouble === undefined || outcome.aborted || chunk.attempts < attempts) return outcome;
     const rejected = new Map(outcome.rejected);
-    const reason = `gave up after ${chunk.attempts} attempts: ${outcome.trouble?.reason}`;
+    const reason = `gave up after ${chunk.attempts} attempts: ${outcome.trouble.reason}`;
     for (const index of outcome.again) rejected.set(index, reason);
     return { ...outcome, again: [], rejected };
   }
