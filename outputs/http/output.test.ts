@@ -114,6 +114,13 @@ test("a server that answers with the credentials makes nobody say them", async (
   });
 });
 
+test("of a header with a scheme the token alone is a secret too", async () => {
+  const fake = await start();
+  const out = await output({ url: fake.url, headers: { Authorization: "Token s3cr3t-t0ken" } });
+  fake.script({ status: 403, text: "unknown token s3cr3t-t0ken" });
+  expect(await write(out, ["{}"])).toEqual({ blocked: "HTTP 403: unknown token [secret] (check the credentials)" });
+});
+
 test("what makes no sense is refused", () => {
   const errors = (options: object) =>
     checkOptions(httpOptions.parse({ url: "https://h/", ...options })).errors.map(({ path }) => path.join("."));

@@ -211,6 +211,8 @@ function rest(
 /** Also in the form in which the server sees them. The address of a webhook is itself what lets a request in. */
 function secretsOf({ url, headers, username, password, bearer }: HttpOptions): string[] {
   const plain = [...Object.values(headers), password, bearer].flatMap((secret) => secret?.reveal().trim() ?? []);
+  // `Authorization: Token abc`: a server that quotes it says `abc`.
+  plain.push(...plain.flatMap((value) => /^[\w-]+ (\S+)$/.exec(value)?.[1] ?? []));
   if (username !== undefined && password) {
     plain.push(Buffer.from(`${username}:${password.reveal()}`).toString("base64"));
   }
