@@ -6,6 +6,7 @@ import type { OptionProblem } from "../../agent/api/plugin.ts";
 import { agentsFor } from "./agents.ts";
 import { type AwsFailure, awsFailure } from "./aws-failure.ts";
 import { named } from "./lazy.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { tlsProblems } from "./tls.ts";
 
 /** Spread into an output's `z.strictObject`. */
@@ -215,14 +216,12 @@ class Credentials {
   }
 
   redact(text: string): string {
-    let safe = text;
-    for (const value of [
-      ...this.#own(),
-      ...[this.#last?.secretAccessKey, this.#last?.sessionToken, this.#last?.accessKeyId],
-    ]) {
-      if (value !== undefined && value.length >= 4) safe = safe.replaceAll(value, "[secret]");
-    }
-    return safe;
+    const { secretAccessKey, sessionToken, accessKeyId } = this.#last ?? {};
+    const known = [...this.#own(), secretAccessKey, sessionToken, accessKeyId];
+    return withoutSecrets(
+      text,
+      known.filter((value) => value !== undefined),
+    );
   }
 
   #own(): (string | undefined)[] {
