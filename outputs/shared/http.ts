@@ -68,10 +68,15 @@ interface Endpoint {
   answered: boolean;
 }
 
+interface Ways {
+  readonly plain: Dispatcher;
+  readonly secure: Dispatcher;
+}
+
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #endpoints: readonly Endpoint[];
-  #open: Promise<Dispatcher> | undefined;
+  #open: Promise<Ways> | undefined;
   /** Of the TLS files it was made with. */
   #key = "";
   #turn = 0;
@@ -120,7 +125,8 @@ export class HttpClient {
     this.#closed = true;
     const open = this.#open;
     this.#open = undefined;
-    await (await open?.catch(() => undefined))?.destroy();
+    const ways = await open?.catch(() => undefined);
+    await Promise.all([ways?.plain.destroy(), ways?.secure.destroy()]);
   }
 
   /** In turn, so that all get their share; those that did not answer lately come last. */
@@ -174,8 +180,8 @@ export class HttpClient {
   }
 
   /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
-  #dispatcher(secure: boolean): Promise<Dispatcher> {
-    if (this.#closed) return Promise.reject(new Error("closed"));
+  async #dispatcher(secure: boolean): Promise<Dispatcher> {
+    if (this.#closed) throw new Error("closed");
     const tls = secure && this.#options.tls ? readTls(this.#options.tls) : undefined;
     const key = tls ? fingerprint(tls) : "";
     if (this.#open === undefined || (secure && this.#key !== key)) {
@@ -183,11 +189,11 @@ export class HttpClient {
       this.#open = connect(tls);
       this.#key = key;
       before?.then(
-        (dispatcher) => dispatcher.close(),
+        ({ plain, secure }) => Promise.all([plain.close(), secure.close()]),
         () => undefined,
       );
     }
-    return this.#open;
+    return (await this.#open)[secure ? "secure" : "plain"];
   }
 }
 
@@ -200,12 +206,13 @@ function pieces(body: Buffer): Readable {
   );
 }
 
-async function connect(tls: ConnectionOptions | undefined): Promise<Dispatcher> {
+/** Each with its own proxy: where only that for plain http is named, undici would take it for both. */
+async function connect(tls: ConnectionOptions | undefined): Promise<Ways> {
   const { EnvHttpProxyAgent } = named(await import("undici"));
   const { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = proxyEnv();
   const connection = { minVersion: "TLSv1.2", ...tls, timeout: CONNECT_MS } as buildConnector.BuildOptions;
-  return new EnvHttpProxyAgent({
-    ...{ httpProxy, httpsProxy, noProxy },
+  const options = {
+    noProxy,
     connect: connection,
     requestTls: connection,
     keepAliveTimeout: IDLE_MS,
@@ -214,7 +221,11 @@ async function connect(tls: ConnectionOptions | undefined): Promise<Dispatcher> 
     headersTimeout: 0,
     bodyTimeout: 0,
     allowH2: false,
-  });
+  };
+  return {
+    plain: new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy: "" }),
+    secure: new EnvHttpProxyAgent({ ...options, httpProxy: "", httpsProxy }),
+  };
 }
 
 function fingerprint({ ca, cert, key, servername, rejectUnauthorized }: ConnectionOptions): string {

@@ -109,6 +109,14 @@ describe.each(Object.keys(cases))("%s", (name) => {
     expect(proxy.asked).toEqual([]);
   });
 
+  test("does not take a proxy that is there for plain http alone", async () => {
+    const proxy = await start(FakeProxy.start());
+    environment({ HTTP_PROXY: `http://${proxy.host}` });
+    const { definition, options } = await cases[name]!();
+    await probe(definition, options);
+    expect(proxy.asked).toEqual([]);
+  });
+
   test("says what is wrong with a proxy, without its password", async () => {
     environment({ HTTPS_PROXY: "http://user:pa55word@127.0.0.1:9" });
     const { definition, options } = await cases[name]!();
