@@ -95,7 +95,7 @@ export class Writer {
     }
   }
 
-  /** Under the mutex: what is learned while `waiting` waits is stored beside it, in the reserve. */
+  /** Under the mutex: what is learned while a batch waits is stored before it, in the reserve. */
   async #meanwhile({ tag, source: { input } }: RecordBatch, { meanwhile }: AppendExtra): Promise<void> {
     if (!meanwhile || !this.#space.fitsPositions(POSITIONS_BYTES)) return;
     const positions = meanwhile(MOST_POSITIONS);
