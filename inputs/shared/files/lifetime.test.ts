@@ -285,3 +285,25 @@ test("a compressed file that only begins like a lost one says nothing of it, whe
   expect(small.input!.lostBytes()).toBe(lost);
   await small.done();
 });
+
+test("a compressed file goes on with what its bytes prove, not with an unread file that its name speaks for", async () => {
+  const header = '{"log":"header"}\n';
+  writeFileSync(bench.path("app.log.2"), header + lines(0, 5));
+  writeFileSync(bench.path("app.log"), header + lines(5, 30));
+  bench.start();
+  await bench.untilCount(32);
+  await bench.stop();
+  // As if it had been met and not been read.
+  for (const [key, value] of bench.positions) {
+    if (value.includes("app.log.2"))
+      bench.positions.set(key, JSON.stringify({ ...JSON.parse(value), off: 0, proof: "" }));
+  }
+  unlinkSync(bench.path("app.log.2"));
+  writeFileSync(bench.path("app.log.2.gz"), gzipSync(header + lines(5, 35)));
+  utimesSync(bench.path("app.log.2.gz"), 1_000_000, 1_000_000);
+  unlinkSync(bench.path("app.log"));
+  bench.start();
+  await bench.until(() => bench.texts.includes(line(34)));
+  await bench.stop();
+  expect(bench.texts.filter((text) => !header.startsWith(text))).toEqual(range(0, 35));
+});

@@ -186,7 +186,8 @@ export class Matcher {
     for (const memory of free.toSorted((a, b) => a.offset - b.offset)) {
       if (await file.proves(memory)) proved.add(memory);
     }
-    return free.find((memory) => proved.has(memory));
+    // Where nothing was read there is nothing to prove.
+    return free.find((memory) => memory.offset > 0 && proved.has(memory)) ?? free.find((memory) => proved.has(memory));
   }
 
   /** Whether the file is one that is remembered and was missing: the same, moved, copied, or compressed since. */
