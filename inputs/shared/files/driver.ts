@@ -49,12 +49,16 @@ export class Driver {
   #action: Iterator<void> | undefined;
   /** How likely the writer goes on between two questions of the engine. */
   readonly #haste: number;
+  /** What every file begins with: alike, their first lines do not tell them apart. */
+  readonly #header: string;
 
   constructor(seed: number, style?: Style, options: Partial<FileOptions> = {}) {
     this.#random = seeded(seed);
     const picked = this.#pick(STYLES);
     this.style = style ?? picked;
     this.#haste = this.#pick([0, 0.02, 0.2]);
+    // A copy of a file that says no time at its beginning cannot be told from another file.
+    this.#header = this.style.startsWith("copytruncate") ? "" : this.#pick(["", '{"log":"header"}\n']);
     this.#machine = new Simulation(this.#random);
     this.#machine.meanwhile = () => this.#meanwhile();
     this.bench = new Bench(
@@ -140,8 +144,10 @@ export class Driver {
   }
 
   #add(name: string, text: string): void {
-    appendFileSync(this.bench.path(name), text);
-    this.#machine.touched(this.bench.path(name), true);
+    const path = this.bench.path(name);
+    const begins = name === this.#live && text !== "" && (!existsSync(path) || statSync(path).size === 0);
+    appendFileSync(path, begins ? this.#header + text : text);
+    this.#machine.touched(path, true);
   }
 
   #rename(from: string, to: string): void {
@@ -310,7 +316,7 @@ export class Driver {
     const first: string[] = [];
     for (const { id, text } of this.bench.got) {
       const before = byId.get(id);
-      if (before === undefined && !this.#between.has(text)) first.push(text);
+      if (before === undefined && !this.#between.has(text) && !this.#header.startsWith(text)) first.push(text);
       if (before !== undefined && text !== before) throw new Error(`${id} is ${before} and ${text}`);
       byId.set(id, text);
     }

@@ -219,7 +219,9 @@ export class LogFile {
 
   /** Whether the bytes before the remembered offset are still there. */
   async proves(memory: Memory): Promise<boolean> {
-    return (await proofAt(this.source, memory.offset)) === memory.proof;
+    // Both as of now: it may be read on meanwhile.
+    const { offset, proof } = memory;
+    return (await proofAt(this.source, offset)) === proof;
   }
 
   /** Reads and frames up to `bytes` bytes, not beyond `limit`. */

@@ -14,3 +14,10 @@ describe.each(STYLES)(
     }
   },
 );
+
+test.each([112, 505, 521])(
+  "a file that is read on while another is compared with it is still itself: seed %i",
+  async (seed) => {
+    await new Driver(seed, "numbered").run(60);
+  },
+);
