@@ -138,6 +138,12 @@ function unknownCommand(program: Command, word: string): string | undefined {
   return `error: unknown command ${JSON.stringify(word)}${didYouMean(word, known)}\nTry audit-agent --help.\n`;
 }
 
+/** Resolves as well where the reader has gone. */
+async function drained(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return;
+  await new Promise<void>((resolve) => stream.write("", () => resolve()));
+}
+
 async function main(): Promise<number> {
   // A reader that has gone (`| head`) is no error of ours.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -146,6 +152,7 @@ async function main(): Promise<number> {
     version: about.version,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    drained: () => drained(process.stdout),
   };
   let code: number = EXIT.fine;
   const program = commandLine(context, (result) => {

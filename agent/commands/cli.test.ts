@@ -14,8 +14,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { inputs } from "../../inputs/registry.ts";
+import { systemClock } from "../api/clock.ts";
+import { openDeadLetters } from "../queue/dead-letters.ts";
 
 const LAUNCHER = join(import.meta.dirname, "..", "..", "bin", "audit-agent.js");
 
@@ -186,6 +189,42 @@ describe("run", () => {
     });
     expect((await cli("queue", "drop", "file", "--config", "p.yaml")).code).toBe(2);
     expect(await cli("dead-letters", "list", "--config", "p.yaml")).toMatchObject({ code: 0, out: "" });
+  });
+
+  test("dead letters are listed to the last one, also for a reader that is slower", async () => {
+    write("p.yaml", PIPELINE);
+    const emit = () => {};
+    const box = await openDeadLetters({
+      ...{ dir: join(dir, "data", "dead-letters"), maxBytes: 1e9, maxAge: 1e9, clock: systemClock, emit },
+    });
+    const about = {
+      output: "file",
+      reason: "no",
+      attempts: 1,
+      tag: "audit.x",
+      offset: 0,
+      original: Buffer.alloc(1_000, "x"),
+    };
+    await box.append(Array.from({ length: 4_000 }, (_, i) => ({ ...about, time: Date.now(), id: `A-${i}` })));
+    await box.close();
+    const command = [LAUNCHER, "dead-letters", "list", "--config", "p.yaml"];
+    const list = spawn(process.execPath, command, {
+      cwd: dir,
+      env: environment(),
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const ended = once(list, "exit");
+    let text = "";
+    for await (const piece of list.stdout) {
+      text += piece;
+      await setTimeout(1);
+    }
+    expect(await ended).toEqual([0, null]);
+    const ids = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).id);
+    expect(ids).toEqual(Array.from({ length: 4_000 }, (_, i) => `A-${i}`));
   });
 
   test("what waits for an output that was down since the very first start can be seen, and given up", async () => {

@@ -10,6 +10,8 @@ export interface CommandContext {
   out(text: string): void;
   /** Standard error: everything that is said beside it. */
   err(text: string): void;
+  /** Resolves when all of `out` has left the process: a pipe takes 64 KiB, and what still waits when the process ends is gone. */
+  drained(): Promise<void>;
 }
 
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;

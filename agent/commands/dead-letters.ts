@@ -17,6 +17,7 @@ export async function listDeadLetters(file: string, context: CommandContext): Pr
     if (await exists(dir)) {
       for await (const letter of readDeadLetters({ dir, ...keysOf(service) })) {
         context.out(`${JSON.stringify(plain(letter))}\n`);
+        await context.drained();
         count++;
       }
     }

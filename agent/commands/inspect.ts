@@ -29,6 +29,7 @@ export async function inspectQueue(file: string, flags: InspectFlags, context: C
     const inspected = await inspect({ dir, ...keysOf(config.service) });
     const state = stateOf(dir, inspected, config);
     context.out(flags.json ? `${JSON.stringify(state)}\n` : report(state));
+    await context.drained();
     return state.damage.length > 0 ? EXIT.failed : EXIT.fine;
   } catch (error) {
     context.err(`${messageOf(error)}\n`);
