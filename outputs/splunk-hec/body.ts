@@ -49,7 +49,9 @@ export class EventBody {
     this.#options = options;
     this.#node = node;
     this.#fields = fields;
-    this.#encoder = new Encoder({ fields, format: options.format, nonFinite: "null", emit, alias });
+    // An envelope must be JSON; the original bytes of a raw line need not be.
+    const nonFinite = options.mode === "raw" && options.format === "original" ? "keep" : "null";
+    this.#encoder = new Encoder({ fields, format: options.format, nonFinite, emit, alias });
     this.#view = new View(fields);
     this.#hashes = HASH_FIELDS.map((name) => fields.column(name)).filter((column) => column >= 0);
     this.#columns = options.indexed_fields

@@ -11,7 +11,8 @@ export default defineOutput({
   example: { url: "https://splunk:8088", token: "${SPLUNK_HEC_TOKEN}", index: "audit", acknowledge: true },
   notes: `
 An event is the entry's own JSON with what filters added, its \`time\` the entry's (to the nanosecond). An entry without a usable time, or with one
-before 1970, has the time when it was read, and the indexed field \`time_from: agent\`. Indexed fields beside it: \`tag\`, \`record_id\` (the same for
+before 1970, has the time when it was read, and the indexed field \`time_from: agent\`. NaN and Infinity become null (not with \`mode: raw\` and
+\`format: original\`, where every line stays as it is). Indexed fields beside it: \`tag\`, \`record_id\` (the same for
 the same entry, always), and those of \`indexed_fields\`.
 
 **Splunk hides fields whose names begin with an underscore**, such as \`_integrity_hash\`: the hash of the chain is also sent as the indexed

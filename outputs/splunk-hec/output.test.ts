@@ -100,6 +100,18 @@ test("raw lines name their origin in the address; originals of what is no JSON t
   expect(fake.events.at(-1)!.text).toBe(`{"message":"caf\ufffd","message_base64":"${bytes.toString("base64")}"}`);
 });
 
+test("what is no JSON stays as it is in raw lines that are originals, and only there", async () => {
+  const fake = await start();
+  const lines = ['{"a":NaN}', "{'a':1}"];
+  const sent = async (options: object) => {
+    await write(await output({ url: fake.url, ...options }), lines);
+    return fake.events.splice(0).map(({ text }) => text);
+  };
+  expect(await sent({ mode: "raw", format: "original" })).toEqual(lines);
+  expect((await sent({ mode: "raw" }))[0]).toBe('{"a":null}');
+  expect((await sent({ format: "original" }))[0]).toBe('{"a":null}');
+});
+
 test.each([0, 1])("the invalid events are rejected, the others arrive; numbers from %d", async (firstNumber) => {
   const fake = await start({ refuse: "bad", firstNumber });
   fake.fail("refused");
