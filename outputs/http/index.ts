@@ -12,6 +12,8 @@ Any 2xx means stored. 408, 425, 429 and 5xx are tried again (after \`Retry-After
 the entry at fault stands alone, 413 halves as well; after anything else (401, 403, 404, a redirect, which is not followed) the output waits and says
 why. \`refuse_on\` and \`retry_on\` change that. The promise is at least once.
 
+\`validate --connect\` asks with a GET: 401, 403 and 5xx (not 501) mean that the destination would not take entries; any other answer will do.
+
 Proxies are taken from \`HTTPS_PROXY\`, \`HTTP_PROXY\` and \`NO_PROXY\`. Secrets from files are read at every request, so a renewed key counts at once.
 
 ### Datadog

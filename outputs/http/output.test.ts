@@ -46,6 +46,14 @@ test("Datadog's intake takes what the example sends", async () => {
   expect(await write(wrong, ["{}"])).toEqual({ blocked: "HTTP 403: no (check the credentials)" });
 });
 
+test.each([200, 404, 405, 501, 401, 403, 500, 503])("a GET that is answered %d", async (status) => {
+  const fake = await start({ get: status });
+  const out = await output({ url: fake.url });
+  const probing = out.probe(new AbortController().signal);
+  if ([401, 403, 500, 503].includes(status)) await expect(probing).rejects.toThrow(`HTTP ${status}`);
+  else await expect(probing).resolves.toBeUndefined();
+});
+
 test("a webhook gets one document an entry, its texts escaped, no faster than allowed", async () => {
   const fake = await start();
   const template = { text: "{event} by {actor}: {details}{absent}", blocks: [{ n: 1 }, {}] };

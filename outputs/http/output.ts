@@ -71,7 +71,9 @@ export class HttpOutput implements Output {
   async probe(signal: AbortSignal): Promise<void> {
     for (const endpoint of this.#options.url) {
       const reply = await this.#client.request({ method: "GET", path: "", headers: this.#headers(), endpoint }, signal);
-      if (reply.status === 401 || reply.status === 403 || reply.status >= 500) {
+      // 501 says of GET what 405 says: somebody is there, who takes something else.
+      const down = reply.status >= 500 && reply.status !== 501;
+      if (reply.status === 401 || reply.status === 403 || down) {
         throw new Error(statusReason(reply.status, reply.text, HINTS[reply.status]));
       }
     }

@@ -16,6 +16,8 @@ export interface FakeSinkOptions {
   readonly key?: readonly [string, string];
   /** https://docs.datadoghq.com/api/latest/logs/#send-logs: 1000 entries, 5 MB uncompressed, 1 MB each; 403 without a key, 202 when accepted. */
   readonly datadog?: boolean;
+  /** What a GET is answered; by default 200. */
+  readonly get?: number;
   readonly tls?: ServerOptions;
 }
 
@@ -34,10 +36,10 @@ export class FakeSink extends FakeHttpServer<SinkMode> {
   }
 
   protected override answer({ method, headers, body }: ReceivedRequest): FakeAnswer {
-    const { key, refuse, datadog } = this.#options;
+    const { key, refuse, datadog, get = 200 } = this.#options;
     if (key && headers[key[0].toLowerCase()] !== key[1]) return { status: datadog ? 403 : 401, text: "no" };
     if (this.mode === "unavailable") return { status: 503, text: "later" };
-    if (method === "GET") return { status: 200 };
+    if (method === "GET") return { status: get };
     if (this.mode === "throttled") return { status: 429, text: "slowly", headers: { "retry-after": "3" } };
     const text = body.toString("utf8");
     if (this.mode === "refused" && refuse !== undefined && text.includes(refuse))
