@@ -6,6 +6,7 @@ import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure } from "../../agent/api/output.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
 import { Encoder } from "../shared/encode.ts";
+import { textOf } from "../shared/text.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { inRange, MAX_EVENT_BYTES, type Sized } from "./limits.ts";
 import { type NameTemplate, nameTemplate } from "./names.ts";
@@ -111,8 +112,8 @@ export class EventGatherer {
     scratch.reset();
     this.#encoder.encode(batch, index, scratch);
     let message = scratch.view();
-    // An original's bytes that are no UTF-8 become U+FFFD, which is longer.
-    if (this.#options.format === "original" && !isUtf8(message)) message = Buffer.from(message.toString("utf8"));
+    // An event is a text.
+    if (this.#options.format === "original" && !isUtf8(message)) message = Buffer.from(JSON.stringify(textOf(message)));
     if (message.length === 0) return "is empty, which the service does not take";
     if (message.length <= MAX_EVENT_BYTES) return message;
     if (this.#options.too_large === "dead_letter")

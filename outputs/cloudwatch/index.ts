@@ -25,6 +25,9 @@ were read, or with the present time where that is too old as well; the entry kee
 or with \`too_large: cut\` ends with \` [cut]\` and is no JSON any more. Where a region still has the older limit of 256 KB, what is above it becomes a
 dead letter in either case.
 
+An event is a text: with \`format: original\` an entry that is not UTF-8 is sent as JSON, what is left of it in \`message\` and its bytes in
+\`message_base64\`.
+
 The requests of a stream follow one another, so what is of the same millisecond stays in order; up to four streams are written at a time. With \`concurrency\`
 above 1 a later batch may overtake one that has to be tried again. When the service throttles or is away, everything pauses; what was stored by then is not
 sent again.

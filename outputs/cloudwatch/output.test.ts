@@ -154,16 +154,16 @@ describe("size", () => {
     expect(fake.puts).toEqual([1, 1]);
   });
 
-  test("an original that is no UTF-8 is counted, and cut, as what is sent for it", async () => {
+  test("an original that is no UTF-8 comes with its bytes, and is counted and cut as what is sent for it", async () => {
     const fake = await startFake();
     const output = await cloudwatchOutput(fake, { format: "original", too_large: "cut" });
-    const lines = [Buffer.alloc(600_000, 0x80), Buffer.alloc(300_000, 0x80), Buffer.from([0x61, 0xff, 0x62])];
+    const lines = [Buffer.alloc(600_000, 0x80), Buffer.alloc(100_000, 0x80), Buffer.from([0x61, 0xff, 0x62])];
     expect(await writeLines(output, lines)).toEqual({});
-    expect(fake.events.map(({ message }) => [message.length, message.slice(-6)])).toEqual([
-      [Math.floor((MAX_EVENT_BYTES - 6) / 3) + 6, " [cut]"],
-      [300_000, "\ufffd".repeat(6)],
-      [3, "a\ufffdb"],
-    ]);
+    const [cut, ...whole] = fake.events.map(({ message }) => message);
+    expect([Buffer.byteLength(cut!) > MAX_EVENT_BYTES - 3, cut!.slice(-7)]).toEqual([true, "\ufffd [cut]"]);
+    const sent = whole.map((message) => JSON.parse(message) as { message: string; message_base64: string });
+    expect(sent.map(({ message_base64 }) => Buffer.from(message_base64, "base64"))).toEqual(lines.slice(1));
+    expect(sent[1]!.message).toBe("a\ufffdb");
   });
 
   test("an empty original, which the service does not take, becomes a dead letter", async () => {

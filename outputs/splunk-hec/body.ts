@@ -1,9 +1,9 @@
 /** Request bodies of the HTTP Event Collector, as bytes: no entry is parsed. */
-import { isUtf8 } from "node:buffer";
 import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
 import { Encoder } from "../shared/encode.ts";
+import { textOf } from "../shared/text.ts";
 import type { ByteWriter } from "../shared/writer.ts";
 import type { SplunkOptions } from "./options.ts";
 
@@ -157,10 +157,4 @@ function isScalar(buffer: Buffer, start: number): boolean {
 function isText(batch: RecordBatch, spans: Spans, index: number): boolean {
   const flags = batch.flags === undefined ? 0 : batch.flags[index]!;
   return (flags & RecordFlag.cut) === 0 && (spans.flags(index) & SpanFlag.notObject) !== 0;
-}
-
-/** What is not UTF-8 cannot be a text of JSON: beside what is left of it, its bytes. */
-function textOf(bytes: Buffer): string | { message: string; message_base64: string } {
-  const message = bytes.toString("utf8");
-  return isUtf8(bytes) ? message : { message, message_base64: bytes.toString("base64") };
 }
