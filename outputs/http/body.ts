@@ -62,8 +62,10 @@ export class HttpBody {
     return parts
       .map((part) => {
         if (typeof part === "string") return part;
+        // Never the entry's own: who writes the log could make one incident of two.
+        if (part.name === RECORD_ID) return batch.id(index);
         const start = isObject && part.column >= 0 ? spans.start(index, part.column) : 0;
-        if (start === 0) return part.name === RECORD_ID ? batch.id(index) : "";
+        if (start === 0) return "";
         const end = spans.end(index, part.column);
         const text = decodeScalar(batch.buffer, start, end) ?? batch.buffer.toString("utf8", start, end);
         const safe = this.#html ? text.replace(/[&<>]/g, (sign) => ENTITIES[sign]!) : text;

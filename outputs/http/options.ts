@@ -22,7 +22,7 @@ export const httpOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .meta({
-      doc: "With `body: single`: the request's JSON, with `{field}` in its texts for top-level fields of the entry, and `{record_id}`, which is the same for the same entry, always.",
+      doc: "With `body: single`: the request's JSON, with `{field}` in its texts for top-level fields of the entry, and `{record_id}`, which is the same for the same entry, always, and never a field's.",
       example: { text: "{event} by {actor}" },
     }),
   escape: z.enum(["none", "html"]).default("none").meta({
@@ -86,7 +86,7 @@ export function checkOptions(options: HttpOptions): { errors: OptionProblem[]; w
   return { errors, warnings: [] };
 }
 
-/** What an entry without a field of that name has all the same. */
+/** The record's id, whatever field of that name an entry has. */
 export const RECORD_ID = "record_id";
 
 /** `{field}` in a template's texts. JSON's own braces are followed by a quote, so they are none. */

@@ -168,9 +168,11 @@ test("an incident service is told by the record's id what is the same incident",
   const template = { routing_key: "R", event_action: "trigger", dedup_key: "{record_id}", payload };
   const out = await output({ url: `${fake.url}/v2/enqueue`, body: "single", template });
   fake.script({ status: 202, text: '{"status":"success"}' });
-  await write(out, ['{"event":"a"}', '{"event":"b","record_id":"own"}']);
+  await write(out, ['{"event":"a"}', '{"event":"b","record_id":"own"}', '{"event":"c","record_id":"own"}']);
   const sent = fake.requests.map(({ body }) => JSON.parse(body.toString()) as typeof template);
-  expect(sent.map(({ dedup_key }) => dedup_key)).toEqual([expect.stringMatching(/^A{22}-\d+$/), "own"]);
+  const keys = sent.map(({ dedup_key }) => dedup_key);
+  expect(keys).toEqual(Array(3).fill(expect.stringMatching(/^A{22}-\d+$/)));
+  expect(new Set(keys).size).toBe(3);
   expect(sent[0]!.payload).toEqual({ summary: "a", source: "", severity: "warning" });
 });
 
