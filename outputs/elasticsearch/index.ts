@@ -32,7 +32,7 @@ everything can be searched as a keyword (\`details.provider: claude\`), and a li
 date, for a data stream with rollover. Neither is touched where one of that name exists that this agent did not make.
 
 Without it, and without a template of your own, Elasticsearch decides by the first entries what a field is, and refuses those where it is something
-else: where \`details\` is an object in one log and a text in another, as with the dashboard's and the agents', half of them become dead letters.
+else: where \`details\` is an object in one log and a text in another, as with the dashboard's and the agents', those of one shape become dead letters.
 
 With \`data_stream\` (or an alias that rolls over) the promise is at least once: after a rollover a repeat goes to another index.
 `.trim(),
