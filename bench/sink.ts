@@ -100,7 +100,9 @@ async function handle(request: IncomingMessage, body: Buffer): Promise<[string, 
 async function reply(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
   const [answer, type] = await handle(request, body);
   const length = Buffer.byteLength(answer);
-  response.writeHead(200, { "content-type": type, "content-length": length, "x-elastic-product": "Elasticsearch" });
+  // Each client's proof that it speaks to what it takes it for.
+  const proofs = { "x-elastic-product": "Elasticsearch", etag: '"bench"' };
+  response.writeHead(200, { "content-type": type, "content-length": length, ...proofs });
   response.end(answer);
 }
 
