@@ -2,6 +2,8 @@
  * What an error of the AWS SDK means for the records. Pure. Codes: "Common error types" of each service's API reference and
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
  */
+import { retryAfterMs } from "./retry-after.ts";
+
 export interface AwsFailure {
   /**
    * throttled: leave the service alone for a while. operator: waits for a person (credentials, rights, a missing bucket or group, the clock).
@@ -141,7 +143,7 @@ export function awsFailure(error: unknown): AwsFailure {
   // A token that has expired is a 400, and an answer to HEAD has no body to say so.
   const mute = status === 400 && NAMELESS.test(code);
   const credentials = status === 401 || status === 403 || mute || RENEW.has(code);
-  const pauseMs = retryAfter(e.$response?.headers);
+  const pauseMs = pauseOf(e.$response?.headers);
   const of = (kind: AwsFailure["kind"], said = sentence(e, code, status)): AwsFailure => ({
     kind,
     reason: said,
@@ -209,13 +211,10 @@ function sentence(e: SdkError, code: string, status: number | undefined): string
   return all.length > MAX_REASON ? `${all.slice(0, MAX_REASON - 1)}…` : all;
 }
 
-/** Seconds or a date (RFC 9110, 10.2.3). */
-function retryAfter(headers: Readonly<Record<string, string>> | undefined): number | undefined {
-  const value = headers?.["retry-after"];
-  if (value === undefined) return undefined;
-  const served = Date.parse(headers?.date ?? "");
-  const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - served;
-  return ms >= 0 ? Math.min(ms, MAX_PAUSE_MS) : undefined;
+/** Dates count from the service's clock: the host's may be what is wrong. */
+function pauseOf(headers: Readonly<Record<string, string>> | undefined): number | undefined {
+  const ms = retryAfterMs(headers?.["retry-after"], Date.parse(headers?.date ?? ""));
+  return ms === undefined ? undefined : Math.min(ms, MAX_PAUSE_MS);
 }
 
 const text = (value: unknown) => (typeof value === "string" ? value : "");
