@@ -67,6 +67,7 @@ function allowed(path: string): string[] {
   const [top, folder] = path.split("/") as [string, string];
   if (path.startsWith("agent/api/")) return ["agent/api/", "agent/json/"];
   if (path.startsWith("agent/json/")) return ["agent/api/", "agent/json/"];
+  if (path.startsWith("agent/integrity/")) return ["agent/api/", "agent/json/", "agent/integrity/"];
   if (path.startsWith("agent/state/")) return ["agent/api/", "agent/state/"];
   if (path.startsWith("agent/telemetry/")) return ["agent/api/", "agent/telemetry/"];
   if (path.startsWith("agent/queue/")) return ["agent/api/", "agent/state/", "agent/queue/"];
@@ -77,7 +78,8 @@ function allowed(path: string): string[] {
   if (top === "config") return ["agent/api/", "config/"];
   if (path === `${top}/registry.ts`) return [`${top}/`, "agent/api/"];
   // A plugin: the contract, the bytes, its own folder and what its kind shares. Never a sibling, never the engine.
-  return ["agent/api/", "agent/json/", `${top}/${folder}/`, `${top}/shared/`];
+  const hashChains = path.startsWith("filters/") ? ["agent/integrity/"] : [];
+  return ["agent/api/", "agent/json/", ...hashChains, `${top}/${folder}/`, `${top}/shared/`];
 }
 
 test("there are sources to look at", () => {
