@@ -39,6 +39,8 @@ export class ChainReader {
   previous: string | undefined;
   /** The entry's sequence number, in schemes that have one. */
   seq: number | undefined;
+  /** The sequence number of the entry whose hash the tip is. */
+  tipSeq: number | undefined;
   /** What is hashed, as text: in the dashboard and app schemes without the predecessor. */
   #text = "";
 
@@ -53,13 +55,14 @@ export class ChainReader {
     if (entry === Entry.stripped) return Step.stripped;
     if (entry === Entry.malformed) return Step.malformed;
     if (!this.follows(this.tip)) return Step.breaks;
-    this.tip = this.stored;
+    this.adopt();
     return Step.follows;
   }
 
   /** Goes on from the hash of the entry read last. */
   adopt(): void {
     this.tip = this.stored;
+    this.tipSeq = this.seq;
   }
 
   /** Reads without judging. Answers one of `Entry`. */
