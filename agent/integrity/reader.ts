@@ -1,7 +1,9 @@
 import { hash } from "node:crypto";
 import { ecmascriptText } from "../json/ecmascript.ts";
 import { scanRecord } from "../json/explain.ts";
+import { viewOf } from "../json/lexer.ts";
 import { pythonText } from "../json/python.ts";
+import { LEAD, PythonWriter } from "../json/python-writer.ts";
 import { decodeString, findMember } from "../json/value.ts";
 import type { Scheme } from "./scheme.ts";
 import { stripped } from "./space.ts";
@@ -31,8 +33,6 @@ const AGENT_FIELDS = ["seq", "timestamp", "who", "what", "where", "why", "metada
 /** Reads the entries of one chain, one after the other. What it answers speaks of the entry read last. */
 export class ChainReader {
   readonly scheme: Scheme;
-  /** The hash that the next entry has to follow. */
-  tip: string;
   /** The hash the entry carries, as text; "" where it is no string. */
   stored = "";
   /** The predecessor it names, genesis for null; undefined where the scheme has none or it is neither string nor null. */
@@ -43,14 +43,32 @@ export class ChainReader {
   tipSeq: number | undefined;
   /** What is hashed, as text: in the dashboard and app schemes without the predecessor. */
   #text = "";
+  #tip = "";
+  /** The tip can be compared and hashed byte by byte. */
+  #plainTip = false;
+  readonly #writer: PythonWriter | undefined;
 
   constructor(scheme: Scheme, tip: string = scheme.genesis) {
     this.scheme = scheme;
     this.tip = tip;
+    if (scheme.name !== "loki-agent") this.#writer = writerFor(scheme);
   }
 
-  /** The hot path: reads the entry, and where it follows the tip makes it the tip. */
+  /** The hash that the next entry has to follow. */
+  get tip(): string {
+    return this.#tip;
+  }
+
+  set tip(hash: string) {
+    this.#tip = hash;
+    this.#plainTip = /^[ -~]{1,64}$/.test(hash);
+  }
+
+  /** The hot path: reads the entry, and where it follows the tip makes it the tip. What the reader knows of it is then the tip alone. */
   next(bytes: Buffer, start: number, end: number): number {
+    if (this.#plainTip && this.#writer !== undefined && this.#followsFast(this.#writer, bytes, start, end)) {
+      return Step.follows;
+    }
     const entry = this.read(bytes, start, end);
     if (entry === Entry.stripped) return Step.stripped;
     if (entry === Entry.malformed) return Step.malformed;
@@ -98,15 +116,52 @@ export class ChainReader {
     return this.previous !== undefined && this.hashAfter(this.previous) === this.stored;
   }
 
+  /** Says only of what follows that it does; nothing is known of any other. */
+  #followsFast(writer: PythonWriter, bytes: Buffer, start: number, end: number): boolean {
+    const to = writer.write(bytes, start, end);
+    if (to < 0) return false;
+    const { out, picked } = writer;
+    const stored = picked[0]! + 1;
+    if (picked[1]! - stored !== DIGITS + 1) return false;
+    const tip = this.#tip;
+    const linked = this.scheme.previous !== undefined;
+    if (linked && !this.#namesTip(bytes, picked[2]!, picked[3]!)) return false;
+    const from = LEAD - tip.length - (linked ? 1 : 0);
+    if (writer.lead !== tip) out.write(tip, from, "latin1");
+    out[LEAD - 1] = linked ? COLON : tip.charCodeAt(tip.length - 1);
+    const digest = hash("sha256", out.subarray(from, to));
+    // In its place before the next entry, and there compared.
+    const at = LEAD - DIGITS - (linked ? 1 : 0);
+    out.write(digest, at, "latin1");
+    writer.lead = digest;
+    if (!sameDigits(writer.outView, at, viewOf(bytes), stored)) return false;
+    this.#tip = digest;
+    return true;
+  }
+
+  /** Whether the value from `start` to `end` is the tip, as the predecessor. */
+  #namesTip(bytes: Buffer, start: number, end: number): boolean {
+    const tip = this.#tip;
+    if (tip === this.scheme.genesis) return start === 0 || bytes[start] === NULL;
+    if (end - start !== tip.length + 2 || bytes[start] !== QUOTE) return false;
+    for (let i = 0; i < tip.length; i++) if (tip.charCodeAt(i) !== bytes[start + 1 + i]) return false;
+    return true;
+  }
+
   #readPython(bytes: Buffer, start: number, end: number): number {
     let from = start;
     let to = end;
-    if (scanRecord(bytes, from, to) !== undefined) {
+    const printed = this.#writer!.write(bytes, from, to);
+    if (printed < 0 && scanRecord(bytes, from, to) !== undefined) {
       ({ start: from, end: to } = stripped(bytes, start, end));
       if (scanRecord(bytes, from, to) !== undefined) return Entry.malformed;
     }
     const { hash: hashKey, previous: previousKey, genesis } = this.scheme;
-    this.#text = pythonText(bytes, from, to, previousKey === undefined ? [hashKey] : [hashKey, previousKey]);
+    // A copy, because readers share the writer.
+    this.#text =
+      printed >= 0
+        ? this.#writer!.out.toString("latin1", LEAD, printed)
+        : pythonText(bytes, from, to, leftOut(this.scheme));
     const own = findMember(bytes, from, to, hashKey);
     if (own === undefined || bytes[own.start] === NULL) return Entry.stripped;
     if (bytes[own.start] === QUOTE) this.stored = decodeString(bytes, own.start, own.end);
@@ -138,5 +193,29 @@ export class ChainReader {
   }
 }
 
+/** Hexadecimal digits of a hash. */
+const DIGITS = 64;
 const QUOTE = 0x22;
+const COLON = 0x3a;
 const NULL = 0x6e;
+
+function sameDigits(a: DataView, from: number, b: DataView, start: number): boolean {
+  for (let i = 0; i < DIGITS; i += 4) if (a.getInt32(from + i) !== b.getInt32(start + i)) return false;
+  return true;
+}
+
+/** Keys that are not hashed. */
+function leftOut({ hash, previous }: Scheme): string[] {
+  return previous === undefined ? [hash] : [hash, previous];
+}
+
+/** They have large buffers, and hold nothing from one call to the next: chains share them. */
+const writers = new Map<string, PythonWriter>();
+
+function writerFor(scheme: Scheme): PythonWriter {
+  const keys = leftOut(scheme);
+  const name = JSON.stringify(keys);
+  const writer = writers.get(name) ?? new PythonWriter(keys);
+  writers.set(name, writer);
+  return writer;
+}

@@ -152,7 +152,7 @@ function skipDigits(bytes: Uint8Array, from: number, end: number): number {
   return p;
 }
 
-function skipNumber(bytes: Uint8Array, view: DataView, from: number, end: number): number {
+export function skipNumber(bytes: Uint8Array, view: DataView, from: number, end: number): number {
   let p = from;
   if (bytes[p] === 0x2d) p++;
   if (p >= end) return fail(Fault.number, from);

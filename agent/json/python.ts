@@ -141,7 +141,16 @@ export function pythonString(text: string): string {
 /** A number or literal token as Python prints what it read: `-0` is an integer, `1e400` is infinite. */
 export function pythonScalar(token: string): string {
   if (token === "-0") return "0";
-  return /^-?\d+$|^[^-\d]|^-I/.test(token) ? token : pythonFloat(Number(token));
+  return /^-?\d+$|^[^-\d]|^-I/.test(token) ? token : pythonFloatToken(token);
+}
+
+/** A number with a fraction or an exponent. */
+export function pythonFloatToken(token: string): string {
+  const value = Number(token);
+  const size = Math.abs(value);
+  // With a fraction, and in this range, both languages print alike.
+  if (size >= 1e-4 && size < 1e16 && String(value) === token && token.includes(".")) return token;
+  return pythonFloat(value);
 }
 
 /** `repr` of a float: the shortest digits that read back as the same double, with an exponent below 1e-4 and from 1e16 on. */
@@ -150,16 +159,21 @@ export function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "Infinity" : "-Infinity";
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   const sign = value < 0 ? "-" : "";
-  // Both languages print the shortest digits that read back, and of those the nearest to the value.
-  const [mantissa, exponentText] = Math.abs(value).toExponential().split("e") as [string, string];
-  const digits = mantissa.replace(".", "");
-  const exponent = Number(exponentText);
-  if (exponent >= 16 || exponent < -4) {
-    const fraction = digits.length > 1 ? `.${digits.slice(1)}` : "";
-    const size = String(Math.abs(exponent)).padStart(2, "0");
-    return `${sign}${digits[0]}${fraction}e${exponent < 0 ? "-" : "+"}${size}`;
-  }
-  if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${digits}`;
-  if (digits.length <= exponent + 1) return `${sign}${digits.padEnd(exponent + 1, "0")}.0`;
-  return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
+  const size = Math.abs(value);
+  // Both languages print the shortest digits that read back, and of those the nearest to the value; only the form differs.
+  const digits = String(size);
+  const exponent = digits.indexOf("e");
+  if (exponent >= 0) return sign + digits.slice(0, exponent) + pythonExponent(Number(digits.slice(exponent + 1)));
+  if (size >= 1e16) return sign + scientific(digits.replace(/0+$/, ""), digits.length - 1);
+  if (size >= 1e-4) return digits.includes(".") ? sign + digits : `${sign}${digits}.0`;
+  const first = digits.search(/[1-9]/);
+  return sign + scientific(digits.slice(first), 1 - first);
+}
+
+function scientific(digits: string, exponent: number): string {
+  return digits[0]! + (digits.length > 1 ? `.${digits.slice(1)}` : "") + pythonExponent(exponent);
+}
+
+function pythonExponent(exponent: number): string {
+  return `e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }

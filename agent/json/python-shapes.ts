@@ -1,0 +1,134 @@
+/**
+ * Shapes: the top-level keys of entries, in the order they come, as a tree. Writers repeat themselves, so between two values stand the
+ * same bytes as in an entry before; a joint keeps that text, knows its key without reading it, and the last one of an entry knows the
+ * order in which Python prints the members. Joints are compared in full, so no answer depends on what came before.
+ */
+import { isUtf8 } from "node:buffer";
+import { lexed, skipKey, skipSpace } from "./lexer.ts";
+import { compareCodePoints, pythonString } from "./python.ts";
+import { decodeString } from "./value.ts";
+import { wordsOf } from "./words.ts";
+
+/** Joints that are kept. Entries with others are read the ordinary way: hostile keys cost time, never memory. */
+const MAX_JOINTS = 1024;
+/** So many entries of unknown shape, and what is kept is forgotten: the writers may be others now. */
+const MAX_MISSES = 100_000;
+/** Bytes of a joint. */
+const MAX_JOINT = 256;
+/** Joints after one and the same. */
+const MAX_NEXT = 16;
+
+/** What stands between two values: the end of one member and the key of the next. */
+export class Joint {
+  /** The text in the file; `mask` tells what counts of the last word. */
+  readonly words: Int32Array;
+  readonly length: number;
+  readonly mask: number;
+  readonly key: string;
+  /** What Python writes instead: `, "key": `. */
+  readonly printed: Int32Array;
+  readonly printedLength: number;
+  /** The text is just that. */
+  readonly same: boolean;
+  /** Index among the keys that are left out and whose values are looked for; -1 for all others. */
+  readonly picked: number;
+  readonly parent: Joint | undefined;
+  /** How many members come before. */
+  readonly index: number;
+  /** The joints that were seen next; the one that fitted last is tried first. */
+  readonly next: Joint[] = [];
+  hit = 0;
+  #plan: readonly Joint[] | undefined;
+
+  constructor(text: Buffer, key: string, parent: Joint | undefined, picked: number) {
+    const printed = Buffer.from(`, ${pythonString(key)}: `, "latin1");
+    this.length = text.length;
+    this.words = wordsOf(text);
+    this.mask = (1 << ((text.length & 3) * 8)) - 1;
+    this.key = key;
+    this.printed = wordsOf(printed);
+    this.printedLength = printed.length;
+    this.same = text.equals(printed);
+    this.picked = picked;
+    this.parent = parent;
+    this.index = parent === undefined ? -1 : parent.index + 1;
+  }
+
+  /** The members of an entry that ends after this one, as Python prints them: sorted, the last of duplicates, without those picked. */
+  plan(): readonly Joint[] {
+    if (this.#plan !== undefined) return this.#plan;
+    const last = new Map<string, Joint>();
+    for (let joint: Joint | undefined = this; joint !== undefined && joint.index >= 0; joint = joint.parent) {
+      if (joint.picked < 0 && !last.has(joint.key)) last.set(joint.key, joint);
+    }
+    this.#plan = [...last.values()].sort((a, b) => compareCodePoints(a.key, b.key));
+    return this.#plan;
+  }
+
+  /** The joint that comes next at `p`, by its text. */
+  matching(view: DataView, p: number, limit: number): Joint | undefined {
+    const { next, hit } = this;
+    for (let tries = 0, i = hit; tries < next.length; tries++, i++) {
+      if (i === next.length) i = 0;
+      const joint = next[i]!;
+      if (p + joint.length >= limit) continue;
+      const words = joint.words;
+      const full = words.length - 1;
+      let w = 0;
+      let at = p;
+      while (w < full && view.getInt32(at, true) === words[w]) {
+        w++;
+        at += 4;
+      }
+      if (w < full || ((view.getInt32(at, true) ^ words[w]!) & joint.mask) !== 0) continue;
+      this.hit = i;
+      return joint;
+    }
+    return undefined;
+  }
+}
+
+export class Shapes {
+  readonly #picked: readonly string[];
+  #joints = 0;
+  #misses = 0;
+  /** Before the first member of an entry. */
+  root = new Joint(Buffer.alloc(0), "", undefined, -1);
+
+  /** `picked`: keys that are left out of what is printed. */
+  constructor(picked: readonly string[]) {
+    this.#picked = picked;
+  }
+
+  /** Keeps the joint at `from` (a brace or what follows a value); undefined where there is none, or it is not to be kept. */
+  learn(before: Joint, bytes: Buffer, view: DataView, from: number, end: number): Joint | undefined {
+    if (this.#joints >= MAX_JOINTS || before.next.length >= MAX_NEXT) {
+      if (++this.#misses >= MAX_MISSES) this.#forget();
+      return undefined;
+    }
+    let p = skipSpace(bytes, from, end);
+    if (p >= end || bytes[p] !== (before.index < 0 ? 0x7b : 0x2c)) return undefined;
+    p = skipSpace(bytes, p + 1, end);
+    const value = skipKey(bytes, view, p, end);
+    if (value < 0 || value - from > MAX_JOINT) return undefined;
+    const text = Buffer.from(bytes.subarray(from, value));
+    if (!isUtf8(text)) return undefined;
+    // It may be known, and only too near to the buffer's end to be compared by words.
+    const words = wordsOf(text);
+    const known = before.next.find(
+      (joint) => joint.length === text.length && joint.words.every((word, i) => word === words[i]),
+    );
+    if (known !== undefined) return known;
+    const key = decodeString(bytes, p, lexed.keyEnd);
+    const joint = new Joint(text, key, before, this.#picked.indexOf(key));
+    before.next.push(joint);
+    this.#joints++;
+    return joint;
+  }
+
+  #forget(): void {
+    this.#joints = 0;
+    this.#misses = 0;
+    this.root = new Joint(Buffer.alloc(0), "", undefined, -1);
+  }
+}
