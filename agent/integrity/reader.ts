@@ -1,7 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 import { ecmascriptText } from "../json/ecmascript.ts";
 import { scanRecord } from "../json/explain.ts";
-import { viewOf } from "../json/lexer.ts";
+import { skipSpace, viewOf } from "../json/lexer.ts";
 import { pythonText } from "../json/python.ts";
 import { LEAD, PythonWriter } from "../json/python-writer.ts";
 import { decodeString, findMember } from "../json/value.ts";
@@ -156,6 +157,7 @@ export class ChainReader {
       ({ start: from, end: to } = stripped(bytes, start, end));
       if (scanRecord(bytes, from, to) !== undefined) return Entry.malformed;
     }
+    from = skipSpace(bytes, from, to);
     const { hash: hashKey, previous: previousKey, genesis } = this.scheme;
     // A copy, because readers share the writer.
     this.#text =
@@ -173,22 +175,29 @@ export class ChainReader {
     return Entry.chained;
   }
 
-  #readAgent(bytes: Buffer, start: number, end: number): number {
+  #readAgent(line: Buffer, from: number, to: number): number {
     const { hash: hashKey, previous: previousKey } = this.scheme;
-    let entry: Record<string, unknown>;
+    let [bytes, start, end] = [line, from, to];
+    if (!isUtf8(bytes.subarray(start, end))) {
+      bytes = Buffer.from(bytes.toString("utf8", start, end));
+      [start, end] = [0, bytes.length];
+    }
+    if (scanRecord(bytes, start, end) !== undefined) return Entry.malformed;
+    start = skipSpace(bytes, start, end);
     try {
-      entry = JSON.parse(bytes.toString("utf8", start, end)) as typeof entry;
-      if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return Entry.malformed;
-      this.#text = ecmascriptText(entry, [...AGENT_FIELDS, previousKey!]);
+      this.#text = ecmascriptText(bytes, start, end, [...AGENT_FIELDS, previousKey!]);
     } catch {
-      // The reference dies of an entry nested too deeply to be printed.
       return Entry.malformed;
     }
-    const { seq, [previousKey!]: previous, [hashKey]: stored } = entry;
-    if (typeof seq === "number") this.seq = seq;
-    if (typeof previous === "string") this.previous = previous;
-    if (stored === undefined || stored === null) return Entry.stripped;
-    if (typeof stored === "string") this.stored = stored;
+    const seq = findMember(bytes, start, end, "seq");
+    const token = seq === undefined ? "" : bytes.toString("latin1", seq.start, seq.end);
+    if (/^[-\d]/.test(token)) this.seq = Number(token);
+    const previous = findMember(bytes, start, end, previousKey!);
+    if (previous !== undefined && bytes[previous.start] === QUOTE)
+      this.previous = decodeString(bytes, previous.start, previous.end);
+    const own = findMember(bytes, start, end, hashKey);
+    if (own === undefined || bytes[own.start] === NULL) return Entry.stripped;
+    if (bytes[own.start] === QUOTE) this.stored = decodeString(bytes, own.start, own.end);
     return Entry.chained;
   }
 }

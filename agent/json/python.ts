@@ -5,99 +5,21 @@
  * Separators are `", "` and `": "`; everything outside of 0x20-0x7e is escaped, in lower-case hex; keys are sorted by code point, at every
  * level; of duplicate keys the last value stays. Source: Python's library, `json`, and `float.__repr__`.
  */
-import { skipScalar, skipSpace, skipString, viewOf } from "./lexer.ts";
-import { decodeString } from "./value.ts";
+import { type Dialect, printTree, readTree } from "./tree.ts";
 
-type Node = string | Node[] | Map<string, Node>;
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
+const PYTHON: Dialect = {
+  string: pythonString,
+  scalar: pythonScalar,
+  order: (members) => members.sort(([a], [b]) => compareCodePoints(a, b)),
+  comma: ", ",
+  colon: ": ",
+};
 
 /** The canonical text, all ASCII, of a valid value; `without` names top-level keys that are left out. Linear but for sorting; never recurses. */
 export function pythonText(bytes: Buffer, start: number, end: number, without: readonly string[] = []): string {
-  const root = parse(bytes, start, end);
+  const root = readTree(bytes, start, end, PYTHON);
   if (root instanceof Map) for (const key of without) root.delete(key);
-  return print(root);
-}
-
-function parse(bytes: Buffer, start: number, end: number): Node {
-  const view = viewOf(bytes);
-  const open: { node: Node[] | Map<string, Node>; key: string }[] = [];
-  let p = skipSpace(bytes, start, end);
-  for (;;) {
-    const c = bytes[p];
-    let value: Node;
-    if (c === OPEN_BRACE || c === OPEN_BRACKET) {
-      const node: Node[] | Map<string, Node> = c === OPEN_BRACE ? new Map() : [];
-      p = skipSpace(bytes, p + 1, end);
-      if (bytes[p] !== 0x7d && bytes[p] !== 0x5d) {
-        open.push({ node, key: "" });
-        p = readKey();
-        continue;
-      }
-      p++;
-      value = node;
-    } else {
-      const from = p;
-      p = c === QUOTE ? skipString(bytes, view, p, end) : skipScalar(bytes, view, p, end);
-      if (p < 0) throw new Error("not valid JSON");
-      value =
-        c === QUOTE ? pythonString(decodeString(bytes, from, p)) : pythonScalar(bytes.toString("latin1", from, p));
-    }
-    for (;;) {
-      const top = open.at(-1);
-      if (top === undefined) return value;
-      if (top.node instanceof Map) top.node.set(top.key, value);
-      else top.node.push(value);
-      p = skipSpace(bytes, p, end);
-      const separator = bytes[p];
-      p = skipSpace(bytes, p + 1, end);
-      if (separator === 0x2c) break;
-      value = top.node;
-      open.pop();
-    }
-    p = readKey();
-  }
-
-  /** In an object the key and its colon; in an array nothing. */
-  function readKey(): number {
-    const top = open.at(-1)!;
-    if (!(top.node instanceof Map)) return p;
-    const after = skipString(bytes, view, p, end);
-    if (after < 0) throw new Error("not valid JSON");
-    top.key = decodeString(bytes, p, after);
-    return skipSpace(bytes, skipSpace(bytes, after, end) + 1, end);
-  }
-}
-
-function print(root: Node): string {
-  const out: string[] = [];
-  // What is still to be printed, the next thing last.
-  const todo: (Node | { text: string })[] = [root];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    if (typeof next === "string") {
-      out.push(next);
-    } else if (Array.isArray(next)) {
-      todo.push({ text: "]" });
-      for (let i = next.length - 1; i >= 0; i--) {
-        todo.push(next[i]!);
-        if (i > 0) todo.push({ text: ", " });
-      }
-      out.push("[");
-    } else if (next instanceof Map) {
-      const members = [...next].sort(([a], [b]) => compareCodePoints(a, b));
-      todo.push({ text: "}" });
-      for (let i = members.length - 1; i >= 0; i--) {
-        const [key, value] = members[i]!;
-        todo.push(value, { text: `${i > 0 ? ", " : ""}${pythonString(key)}: ` });
-      }
-      out.push("{");
-    } else {
-      out.push(next.text);
-    }
-  }
-  return out.join("");
+  return printTree(root, PYTHON);
 }
 
 /** As Python orders strings. UTF-16 units agree with it but for surrogates, which stand before U+E000-U+FFFF there. */
