@@ -1,6 +1,7 @@
 /** The real writers' chains: verdict, position and kind are the reference verifiers'. */
 import { expect, test } from "vitest";
-import { corpusCases, inCopy } from "./cases.ts";
+import { schemeOf } from "../../agent/integrity/scheme.ts";
+import { byAge, corpusCases, inCopy } from "./cases.ts";
 import { walk } from "./walk.ts";
 
 const CASES = corpusCases();
@@ -10,7 +11,7 @@ test("all the cases are there", () => {
 });
 
 test.each(CASES)("$case: $note", async (about) => {
-  const answer = await inCopy(about, (folder) => walk(about.scheme, folder));
+  const answer = await inCopy(about, (folder) => walk(schemeOf(about.scheme), byAge(folder)));
   expect(answer).toMatchObject(about.reference);
   expect(answer.breaks[0]?.kind ?? null).toBe(about.first_break_kind);
   // Only where the reference computes one.

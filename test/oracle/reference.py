@@ -51,10 +51,21 @@ def read_object(line):
     return entry if isinstance(entry, dict) else None
 
 
+class Dies(Exception):
+    """The reference has no answer at all."""
+
+
 def has_integrity(data, key="_integrity_hash"):
     for _, line in python_lines(data):
-        entry = read_object(line)
-        return entry is not None and key in entry
+        if line is None:
+            raise Dies
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            return False
+        if not isinstance(entry, (dict, list, str)):
+            raise Dies
+        return key in entry
     return False
 
 

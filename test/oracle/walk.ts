@@ -4,10 +4,11 @@
  */
 import { Judge, type Surroundings } from "../../agent/integrity/judge.ts";
 import { ChainReader, Step } from "../../agent/integrity/reader.ts";
-import { type Scheme, type SchemeName, schemeOf } from "../../agent/integrity/scheme.ts";
-import { isBlank } from "../../agent/integrity/space.ts";
+import type { Scheme } from "../../agent/integrity/scheme.ts";
+import { isBlank, stripped } from "../../agent/integrity/space.ts";
+import { scanRecord } from "../../agent/json/explain.ts";
+import { findMember } from "../../agent/json/value.ts";
 import type { Answer, Break } from "./answer.ts";
-import { byAge } from "./cases.ts";
 
 interface Line {
   readonly file: string;
@@ -17,11 +18,11 @@ interface Line {
   readonly hash: string;
 }
 
-export async function walk(name: SchemeName, folder: string): Promise<Answer> {
-  const scheme = schemeOf(name);
-  const files = byAge(folder).map((file) => ({ ...file, lines: linesOf(scheme, file.name, file.bytes) }));
+/** `read` are the files, the oldest first. */
+export function walk(scheme: Scheme, read: readonly { readonly name: string; readonly bytes: Buffer }[]): Answer {
+  const files = read.map((file) => ({ ...file, lines: linesOf(scheme, file.name, file.bytes) }));
   let skipped = 0;
-  if (name === "loki-dashboard") {
+  if (scheme.name === "loki-dashboard") {
     while (skipped < files.length && !hasHash(scheme, files[skipped]!.lines[0])) skipped++;
   }
   const checked = files.slice(skipped);
@@ -86,19 +87,11 @@ function surroundings(lines: readonly Line[], i: number): Surroundings {
   };
 }
 
-function hasHash(scheme: Scheme, line: Line | undefined): boolean {
-  if (line === undefined) return false;
-  return line.hash !== "" || findsKey(scheme, line.bytes);
-}
-
 /** The reference asks for the key alone, whatever its value. */
-function findsKey(scheme: Scheme, bytes: Buffer): boolean {
-  try {
-    const entry: unknown = JSON.parse(bytes.toString());
-    return typeof entry === "object" && entry !== null && Object.hasOwn(entry, scheme.hash);
-  } catch {
-    return false;
-  }
+function hasHash({ hash }: Scheme, line: Line | undefined): boolean {
+  if (line === undefined) return false;
+  const { start, end } = stripped(line.bytes, 0, line.bytes.length);
+  return scanRecord(line.bytes, start, end) === undefined && findMember(line.bytes, start, end, hash) !== undefined;
 }
 
 function linesOf(scheme: Scheme, file: string, bytes: Buffer): Line[] {

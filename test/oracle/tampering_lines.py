@@ -1,0 +1,345 @@
+"""Tampering with hashes, with what a line is, and with how the chain goes on."""
+
+import json
+
+import tampering as t
+from tampering import ANY, SKIP, changed, dashboard, edit, gone, place, rewrite, spoiled, tampering
+
+
+@tampering
+def stripped(log):
+    position = place(log.rng, len(log.lines))
+    rewrite(log, position, lambda entry: entry.pop(log.hash_key))
+    return spoiled(log, position, "stripped")
+
+
+@tampering
+def stripped_run(log):
+    start = place(log.rng, len(log.lines))
+    for position in range(start, min(len(log.lines), start + log.rng.randint(2, 12))):
+        rewrite(log, position, lambda entry: entry.pop(log.hash_key))
+    return spoiled(log, start, "stripped")
+
+
+@tampering
+def hashing_switched_off(log):
+    """For some lines, or for the whole of a file: what comes behind goes on from the last hash."""
+    rng = log.rng
+    position = rng.randint(1, len(log.lines))
+    if log.scheme != "loki-dashboard":
+        return SKIP
+    file = log.lines[position - 1][0]
+    log.lines[position:position] = [[file, raw, None] for raw in log.plain(rng.randint(1, 20))]
+    return "stripped", 1
+
+
+@tampering
+def switched_on_in_the_day(log):
+    """The reference takes the whole first file for one from before hashes; the next does not begin at the start of the chain."""
+    if not dashboard(log) or log.names[log.lines[0][0]] == log.names[log.lines[-1][0]]:
+        return SKIP
+    log.lines[0:0] = [[log.lines[0][0], raw, None] for raw in log.plain(log.rng.randint(1, 4))]
+    return "head_missing", 1
+
+
+@tampering
+def hash_of_another_kind(log):
+    position = place(log.rng, len(log.lines))
+    other = log.rng.choice([5, 0, True, False, 1.5, [], {}, ["x"], ""])
+    rewrite(log, position, lambda entry: entry.update({log.hash_key: other}))
+    return changed(log, position), 1 if not dashboard(log) or position > 0 else ANY
+
+
+@tampering
+def hash_null(log):
+    position = place(log.rng, len(log.lines))
+    rewrite(log, position, lambda entry: entry.update({log.hash_key: None}))
+    if dashboard(log):
+        # The key is there, so the file is one with hashes; the value is none.
+        return ("stripped", 1) if position > 0 else (ANY, ANY)
+    return ANY, 1
+
+
+@tampering
+def hash_changed(log):
+    position = place(log.rng, len(log.lines))
+    stored = log.lines[position][2]
+    shouted = stored.upper() if stored.upper() != stored else "A" * 64
+    other = log.rng.choice([shouted, stored[:-1], stored + "0", " " + stored, "0" * 64, ("1" if stored[0] == "0" else "0") + stored[1:]])
+    rewrite(log, position, lambda entry: entry.update({log.hash_key: other}))
+    return changed(log, position), 1 if not dashboard(log) or position > 0 else ANY
+
+
+@tampering
+def hash_twice(log):
+    """The last one counts."""
+    position = place(log.rng, len(log.lines))
+    file, raw, stored = log.lines[position]
+    text = raw.decode("utf-8")
+    key = log.rng.choice([log.hash_key, log.hash_key.replace("h", "\\u0068")])
+    if log.rng.random() < 0.5:
+        log.lines[position][1] = ("{" + f'"{key}": "{"0" * 64}", ' + text[1:]).encode("utf-8")
+        return None, 0
+    log.lines[position][1] = (text[:-1] + f', "{key}": "{"0" * 64}"' + "}").encode("utf-8")
+    return changed(log, position), 1 if not dashboard(log) or position > 0 else ANY
+
+
+@tampering
+def predecessor_changed(log):
+    key = {"loki-agent": "previousHash", "app": "prev_hash"}.get(log.scheme)
+    position = place(log.rng, len(log.lines))
+    if key is None or (log.scheme == "app" and position == 0):
+        return SKIP
+    other = log.rng.choice(["0" * 64, log.lines[position][2], "f" * 64, log.lines[0][2], 5, "", None])
+    if log.parse(log.lines[position][1]).get(key) == other:
+        return SKIP
+    rewrite(log, position, lambda entry: entry.update({key: other}))
+    return "edited", 1
+
+
+GARBAGE = [b"garbage", b"{", b"}", b"{}x", b"[1, 2]", b"null", b"42", b'"text"', b"{'a': 1}", b'{"a": 1,}', b"-- cut --", b"\x00\x00\x00", b'{"a": NaN1}', b"\xff\xfe", b'"\xc3\x28"']
+
+
+@tampering
+def garbage_inserted(log):
+    position = log.rng.randint(0, len(log.lines))
+    file = log.lines[min(position, len(log.lines) - 1)][0]
+    log.lines[position:position] = [[file, log.rng.choice(GARBAGE), None] for _ in range(log.rng.choice([1, 1, 2, 5]))]
+    return spoiled(log, position, "malformed")
+
+
+@tampering
+def garbage_instead(log):
+    position = place(log.rng, len(log.lines))
+    log.lines[position][1] = log.rng.choice(GARBAGE)
+    return spoiled(log, position, "malformed")
+
+
+@tampering
+def torn(log):
+    """Cut in the middle: the last line, or the last one of a file, or any, as a crash or a full disk leaves it."""
+    position = log.rng.choice([len(log.lines) - 1, place(log.rng, len(log.lines))])
+    raw = log.lines[position][1]
+    log.lines[position][1] = raw[: log.rng.randint(1, len(raw) - 1)]
+    return spoiled(log, position, "malformed")
+
+
+@tampering
+def torn_and_gone_on(log):
+    """The next writer's line stands on the same line as what the crash left."""
+    if len(log.lines) < 3:
+        return SKIP
+    position = log.rng.randint(1, len(log.lines) - 2)
+    raw = log.lines[position][1]
+    log.lines[position][1] = raw[: log.rng.randint(1, len(raw) - 1)] + log.lines[position + 1][1]
+    del log.lines[position + 1]
+    return "malformed", 1
+
+
+@tampering
+def not_utf8(log):
+    position = place(log.rng, len(log.lines))
+    raw = log.lines[position][1]
+    # Inside of a value that is hashed in every scheme.
+    at = raw.index(b"2026")
+    log.lines[position][1] = raw[:at] + log.rng.choice([b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f", b"\xc0\x80"]) + raw[at:]
+    if log.scheme == "loki-agent":
+        return "edited", 1
+    return spoiled(log, position, "malformed")
+
+
+@tampering
+def blank_lines(log):
+    for _ in range(log.rng.randint(1, 3)):
+        position = log.rng.randint(0, len(log.lines))
+        file = log.lines[min(position, len(log.lines) - 1)][0]
+        blank = log.rng.choice([b"", b"  ", b"\t", b"\x0c", b"\x1c", "\u2003".encode(), "\u0085".encode()])
+        if log.scheme == "loki-agent":
+            blank = log.rng.choice([b"", b" ", b"\t", "\ufeff".encode(), "\u2028".encode()])
+        log.lines.insert(position, [file, blank, None])
+    if log.scheme != "loki-agent":
+        return None, 0
+    # At the ends of the file they are trimmed; every run of them inside is a break.
+    filled = [i for i, (_, _, stored) in enumerate(log.lines) if stored is not None]
+    runs = sum(1 for a, b in zip(filled, filled[1:]) if b > a + 1)
+    return ("malformed", runs) if runs else (None, 0)
+
+
+@tampering
+def other_line_ends(log):
+    log.end = log.rng.choice([b"\r\n", b"\r\n", b"\r"])
+    if log.end == b"\r" and log.scheme == "loki-agent":
+        # All of it is one line.
+        return ("malformed", 1) if len(log.lines) > 1 else (None, 0)
+    return None, 0
+
+
+@tampering
+def no_last_line_end(log):
+    log.last_end = False
+    return None, 0
+
+
+@tampering
+def carriage_return_inside(log):
+    """White space to JSON, the end of a line to Python."""
+    position = place(log.rng, len(log.lines))
+    raw = log.lines[position][1]
+    log.lines[position][1] = raw[:1] + b"\r" + raw[1:]
+    return (None, 0) if log.scheme == "loki-agent" else spoiled(log, position, "malformed")
+
+
+@tampering
+def spaces_around(log):
+    position = place(log.rng, len(log.lines))
+    around = log.rng.choice([b" ", b"\t", "\u00a0".encode(), "\u2028".encode(), b"\x0b", "\u3000".encode()])
+    log.lines[position][1] = around + log.lines[position][1] + around
+    if log.scheme == "loki-agent" and around.strip(b" \t") and (position or len(log.lines) > 1):
+        # At the ends of the file it is trimmed, on the inner side of the line it is not.
+        return "malformed", 1
+    return None, 0
+
+
+@tampering
+def byte_order_mark(log):
+    log.prefix = b"\xef\xbb\xbf"
+    if log.scheme == "loki-agent":
+        return None, 0
+    return ("malformed", 1) if log.scheme == "app" else (ANY, ANY)
+
+
+@tampering
+def byte_order_mark_inside(log):
+    position = place(log.rng, len(log.lines))
+    log.lines[position][1] = b"\xef\xbb\xbf" + log.lines[position][1]
+    if log.scheme == "loki-agent" and position == 0:
+        return None, 0
+    return spoiled(log, position, "malformed")
+
+
+def previous_of(log, position):
+    return log.lines[position - 1][2] if position > 0 else None
+
+
+def interleaved(log, position, writers):
+    """From `position` on, the lines that are there and those of other writers, in any order that keeps each writer's own."""
+    rng = log.rng
+    own = [line[1:] for line in log.lines[position:]]
+    files = [line[0] for line in log.lines[position:]]
+    strands = [own] + writers
+    if rng.random() < 0.3:
+        order = [i for i, strand in enumerate(strands) for _ in strand]
+    else:
+        order = [i for i, strand in enumerate(strands) for _ in strand]
+        rng.shuffle(order)
+    left = [list(strand) for strand in strands]
+    mixed = [left[i].pop(0) for i in order]
+    log.lines[position:] = [[files[min(i, len(files) - 1)], *each] for i, each in enumerate(mixed)]
+
+
+@tampering
+def forked(log):
+    if len(log.lines) < 2:
+        return SKIP
+    position = log.rng.randint(1, len(log.lines) - 1)
+    count = log.rng.choice([1, 1, 2])
+    writers = []
+    for _ in range(count):
+        strand = log.write(log.rng.randint(1, 12), previous_of(log, position), position)
+        writers.append([list(each) for each in strand])
+    interleaved(log, position, writers)
+    return "forked", count
+
+
+@tampering
+def forked_late(log):
+    """A writer that slept goes on from where it was, once, while the other has gone on for long."""
+    if len(log.lines) < 4:
+        return SKIP
+    tip = log.rng.randint(1, len(log.lines) - 2)
+    position = log.rng.randint(tip + 1, len(log.lines))
+    strand = log.write(log.rng.randint(1, 5), previous_of(log, tip), tip)
+    file = log.lines[position - 1][0]
+    log.lines[position:position] = [[file, *each] for each in strand]
+    return "forked", 1
+
+
+@tampering
+def forked_at_the_start(log):
+    """Two writers that both began: to whoever reads it, the second starts anew."""
+    strand = log.write(log.rng.randint(1, 12))
+    interleaved(log, 0, [[list(each) for each in strand]])
+    return "restarted", 1
+
+
+@tampering
+def restarted(log):
+    count = log.rng.choice([1, 1, 2])
+    for _ in range(count):
+        file = log.lines[-1][0]
+        log.lines += [[file, *each] for each in log.write(log.rng.randint(1, 10))]
+    return "restarted", count
+
+
+@tampering
+def rehashed(log):
+    """One entry edited and given its right hash again: the next one no longer follows."""
+    position = place(log.rng, len(log.lines))
+    stored = log.lines[position][2]
+    edit(log, position)
+    _again(log, position, previous_of(log, position))
+    if log.lines[position][2] == stored:
+        # What was edited is the sequence number, which was given anew.
+        return SKIP
+    if position == len(log.lines) - 1:
+        return None, 0
+    if log.scheme == "loki-agent":
+        return "edited", 1
+    return gone(log, position + 1), 1
+
+
+@tampering
+def rehashed_to_the_end(log):
+    """Whoever can hash can forge, unless somebody else has kept the tip."""
+    position = place(log.rng, len(log.lines))
+    edit(log, position)
+    for each in range(position, len(log.lines)):
+        _again(log, each, previous_of(log, each))
+    return None, 0
+
+
+def _again(log, position, previous):
+    entry = log.parse(log.lines[position][1])
+    for key in (log.hash_key, "prev_hash", "previousHash", "seq"):
+        if not dashboard(log) or key == log.hash_key:
+            entry.pop(key, None)
+    raw, stored = log.line(entry, previous, position)
+    log.lines[position][1:] = [raw, stored]
+
+
+@tampering
+def empty_files(log):
+    """Of no entries at all: before the first hash they are skipped, behind it checked."""
+    if not dashboard(log):
+        return SKIP
+    file = log.rng.randrange(len(log.names) + 1)
+    log.names.insert(file, f"audit-2026-03-{file + 1:02d}.jsonl")
+    for line in log.lines:
+        if line[0] >= file:
+            line[0] += 1
+    log.lines.insert(next((i for i, line in enumerate(log.lines) if line[0] > file), len(log.lines)), [file, b"", None])
+    return None, 0
+
+
+@tampering
+def several(log):
+    """Two or three at once: the verdict is the reference's, the kinds are anybody's."""
+    names = [name for name in t.TAMPERINGS if name != "several" and name not in ("other_line_ends", "nothing")]
+    for name in log.rng.sample(names, log.rng.randint(2, 3)):
+        try:
+            done = t.TAMPERINGS[name](log)
+        except (ValueError, KeyError, IndexError, AssertionError, json.JSONDecodeError, TypeError, AttributeError):
+            return SKIP
+        if done == SKIP or not log.lines:
+            return SKIP
+    return ANY, ANY
