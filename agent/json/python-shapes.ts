@@ -21,12 +21,12 @@ const MAX_NEXT = 16;
 /** What stands between two values: the end of one member and the key of the next. */
 export class Joint {
   /** The text in the file; `mask` tells what counts of the last word. */
-  readonly words: Int32Array;
+  readonly words: readonly number[];
   readonly length: number;
   readonly mask: number;
   readonly key: string;
   /** What Python writes instead: `, "key": `. */
-  readonly printed: Int32Array;
+  readonly printed: readonly number[];
   readonly printedLength: number;
   /** The text is just that. */
   readonly same: boolean;
@@ -73,12 +73,12 @@ export class Joint {
       const joint = next[i]!;
       if (p + joint.length >= limit) continue;
       const words = joint.words;
-      const full = words.length - 1;
+      const full = (words.length - 1) | 0;
       let w = 0;
-      let at = p;
+      let at = p | 0;
       while (w < full && view.getInt32(at, true) === words[w]) {
-        w++;
-        at += 4;
+        w = (w + 1) | 0;
+        at = (at + 4) | 0;
       }
       if (w < full || ((view.getInt32(at, true) ^ words[w]!) & joint.mask) !== 0) continue;
       this.hit = i;

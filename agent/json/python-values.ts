@@ -334,9 +334,9 @@ export class PythonValues {
 
 /** Goes over what stands in a string as Python prints it; answers the first byte that may not, which can be one of the last three. */
 export function skipPlain(view: DataView, from: number, end: number): number {
-  const lastWord = end - 4;
-  let p = from;
-  while (p <= lastWord) {
+  const last = (end - 4) | 0;
+  let p = from | 0;
+  while (p <= last) {
     const word = view.getInt32(p, true);
     // The high bit of each byte that is a quote, a backslash, a control character or not ASCII; of DEL too. See `skipString`.
     const hits =
@@ -344,8 +344,8 @@ export function skipPlain(view: DataView, from: number, end: number): number {
         word |
         (word + 0x01010101)) &
       -0x7f7f7f80;
-    if (hits !== 0) return p + ((31 - Math.clz32(hits & -hits)) >> 3);
-    p += 4;
+    if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
+    p = (p + 4) | 0;
   }
   return p;
 }

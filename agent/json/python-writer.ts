@@ -63,28 +63,29 @@ export class PythonWriter {
     const limit = Math.min(end, bytes.length - 3);
     const root = this.#shapes.root;
     let joint = root;
-    let p = start;
-    for (let top = 0; ; top += VALUE) {
-      if (p < end && bytes[p] === CLOSE_BRACE && joint !== root) break;
+    let p = start | 0;
+    for (let top = 0; ; top = (top + VALUE) | 0) {
+      if (p < end && view.getUint8(p) === CLOSE_BRACE && joint !== root) break;
       const next = joint.matching(view, p, limit) ?? this.#shapes.learn(joint, bytes, view, p, end);
       if (next === undefined) {
         p = skipSpace(bytes, p, end);
         if (joint === root || p >= end || bytes[p] !== CLOSE_BRACE) return 0;
         break;
       }
-      let value = p + next.length;
-      const spaced = value < end && bytes[value]! <= 0x20;
+      let value = (p + next.length) | 0;
+      const spaced = value < end && view.getUint8(value) <= 0x20;
       // More space before the value than its joint has.
       if (spaced) value = skipSpace(bytes, value, end);
       // Most values are plain strings: without a call, and without the fields.
-      p = bytes[value] === QUOTE ? skipPlain(view, value + 1, end) : end;
-      if (p < end && bytes[p] === QUOTE) {
+      p = value < end && view.getUint8(value) === QUOTE ? skipPlain(view, (value + 1) | 0, end) : end;
+      if (p < end && view.getUint8(p) === QUOTE) {
+        p = (p + 1) | 0;
         frames[top] = value;
-        frames[top + 1] = ++p;
+        frames[top + 1] = p;
         frames[top + 2] = spaced ? SPACED : SOURCE;
       } else {
         values.top = top + VALUE;
-        p = values.read(value);
+        p = values.read(value) | 0;
         if (p < 0) return -1;
         frames[top] = values.from;
         frames[top + 1] = values.to;
@@ -115,7 +116,7 @@ export class PythonWriter {
         at = copyText(bytes, view, from - printedLength, to, out, outView, at);
         continue;
       }
-      for (let w = 0, d = at; w < printed.length; w++, d += 4) outView.setInt32(d, printed[w]!, true);
+      for (let w = 0, d = at | 0; w < printed.length; w++, d = (d + 4) | 0) outView.setInt32(d, printed[w]!, true);
       at =
         frames[frame + 2] === BESIDE
           ? copyText(beside, besideView, from, to, out, outView, at + printedLength)

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { scanJson } from "../../agent/json/explain.ts";
 import { pythonText } from "../../agent/json/python.ts";
+import { LEAD, PythonWriter } from "../../agent/json/python-writer.ts";
 
 interface Row {
   readonly in: string;
@@ -14,7 +15,20 @@ interface Row {
 }
 
 /** Every way of writing the canonical form there is; each has to give Python's answer to every row. */
-const IMPLEMENTATIONS: readonly (readonly [name: string, print: typeof pythonText])[] = [["pythonText", pythonText]];
+const IMPLEMENTATIONS: readonly (readonly [name: string, print: typeof pythonText])[] = [
+  ["pythonText", pythonText],
+  ["PythonWriter", writeFast],
+];
+
+const writers = new Map<string, PythonWriter>();
+
+/** The fast writer, and the plain one where it is for that one. */
+function writeFast(bytes: Buffer, start: number, end: number, without: readonly string[] = []): string {
+  const writer = writers.get(without.join()) ?? new PythonWriter(without);
+  writers.set(without.join(), writer);
+  const to = writer.write(bytes, start, end);
+  return to < 0 ? pythonText(bytes, start, end, without) : writer.out.toString("latin1", LEAD, to);
+}
 
 const rows = readFileSync(join(import.meta.dirname, "../corpora/python-json.jsonl"), "utf8")
   .trimEnd()
