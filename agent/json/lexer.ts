@@ -66,44 +66,47 @@ export function unexpected(at: number, end: number): -1 {
 }
 
 export function skipSpace(bytes: Uint8Array, from: number, end: number): number {
-  let p = from;
+  let p = from | 0;
   while (p < end) {
     const c = bytes[p]!;
     if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) break;
-    p++;
+    p = (p + 1) | 0;
   }
   return p;
 }
 
 /** From an opening quote to behind the closing one. */
 export function skipString(bytes: Uint8Array, view: DataView, from: number, end: number): number {
-  const lastWord = end - 4;
-  let p = from + 1;
+  let p = skipPlain(view, (from + 1) | 0, end);
   for (;;) {
-    while (p <= lastWord) {
-      const word = view.getInt32(p, true);
-      // The high bit of each byte that is a quote or control character (below 0x21 once bit 1 is flipped) or a backslash. Borrows make
-      // false hits only above a true one, so the lowest is exact.
-      const hits = (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
-      if (hits === 0) {
-        p += 4;
-      } else {
-        p += (31 - Math.clz32(hits & -hits)) >> 3;
-        break;
-      }
-    }
     if (p >= end) return fail(Fault.unterminated, from);
-    const c = bytes[p]!;
-    if (c === QUOTE) return p + 1;
+    const c = view.getUint8(p);
+    if (c === QUOTE) return (p + 1) | 0;
     if (c === BACKSLASH) {
       p = skipEscape(bytes, p, end);
       if (p < 0) return -1;
     } else if (c < 0x20) {
       return fail(Fault.control, p);
     } else {
-      p++;
+      p = (p + 1) | 0;
     }
+    p = skipPlain(view, p, end);
   }
+}
+
+/** To the first quote, backslash or control character, or to one of the last three bytes. A loop without calls, so that all of it stays in registers. */
+function skipPlain(view: DataView, from: number, end: number): number {
+  const last = (end - 4) | 0;
+  let p = from | 0;
+  while (p <= last) {
+    const word = view.getInt32(p, true);
+    // The high bit of each byte that is a quote or control character (below 0x21 once bit 1 is flipped) or a backslash. Borrows make
+    // false hits only above a true one, so the lowest is exact.
+    const hits = (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
+    if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
+    p = (p + 4) | 0;
+  }
+  return p;
 }
 
 function skipEscape(bytes: Uint8Array, p: number, end: number): number {
@@ -143,11 +146,11 @@ function skipNonFinite(bytes: Uint8Array, view: DataView, p: number, end: number
 }
 
 function skipDigits(bytes: Uint8Array, from: number, end: number): number {
-  let p = from;
+  let p = from | 0;
   while (p < end) {
     const c = bytes[p]!;
     if (c < 0x30 || c > 0x39) break;
-    p++;
+    p = (p + 1) | 0;
   }
   return p;
 }
@@ -190,58 +193,64 @@ export function skipValue(bytes: Uint8Array, view: DataView, p: number, end: num
 
 /** From a key's quote to its value: key, colon and the space around it. */
 export function skipKey(bytes: Uint8Array, view: DataView, from: number, end: number): number {
-  if (from >= end || bytes[from] !== QUOTE) return unexpected(from, end);
-  let p = skipString(bytes, view, from, end);
+  if (from >= end || view.getUint8(from) !== QUOTE) return unexpected(from, end);
+  let p = skipString(bytes, view, from, end) | 0;
   if (p < 0) return -1;
   lexed.keyEnd = p;
-  if (p >= end || bytes[p] !== 0x3a) {
-    p = skipSpace(bytes, p, end);
-    if (p >= end || bytes[p] !== 0x3a) return unexpected(p, end);
+  if (p >= end || view.getUint8(p) !== 0x3a) {
+    p = skipSpace(bytes, p, end) | 0;
+    if (p >= end || view.getUint8(p) !== 0x3a) return unexpected(p, end);
   }
-  return skipSpace(bytes, p + 1, end);
+  p = (p + 1) | 0;
+  return p < end && view.getUint8(p) > 0x20 ? p : skipSpace(bytes, p, end);
 }
 
 /** An object or an array, whole. */
 function skipContainer(bytes: Uint8Array, view: DataView, from: number, end: number): number {
-  let p = from;
+  let p = from | 0;
   let depth = 0;
-  let inObject = bytes[p] === OPEN_BRACE;
+  let inObject = view.getUint8(p) === OPEN_BRACE;
   entered: for (;;) {
-    p = skipSpace(bytes, p + 1, end);
+    p = skipSpace(bytes, (p + 1) | 0, end) | 0;
     if (p >= end) return fail(Fault.end, p);
-    let closing = bytes[p] === (inObject ? CLOSE_BRACE : CLOSE_BRACKET);
+    let closing = view.getUint8(p) === (inObject ? CLOSE_BRACE : CLOSE_BRACKET);
     // One round per member, and one per closing bracket.
     for (;;) {
       if (closing) {
-        p++;
+        p = (p + 1) | 0;
         if (depth === 0) return p;
-        inObject = stack[--depth] === 1;
+        depth = (depth - 1) | 0;
+        inObject = stack[depth] === 1;
       } else {
         if (inObject) {
-          p = skipKey(bytes, view, p, end);
+          p = skipKey(bytes, view, p, end) | 0;
           if (p < 0) return -1;
         }
         if (p >= end) return fail(Fault.end, p);
-        const c = bytes[p]!;
+        const c = view.getUint8(p);
         if (c === QUOTE) {
-          p = skipString(bytes, view, p, end);
+          p = skipString(bytes, view, p, end) | 0;
         } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
           if (depth + 2 >= MAX_DEPTH) return fail(Fault.depth, p);
-          stack[depth++] = inObject ? 1 : 0;
+          stack[depth] = inObject ? 1 : 0;
+          depth = (depth + 1) | 0;
           inObject = c === OPEN_BRACE;
           continue entered;
         } else {
-          p = skipScalar(bytes, view, p, end);
+          p = skipScalar(bytes, view, p, end) | 0;
         }
         if (p < 0) return -1;
       }
-      p = skipSpace(bytes, p, end);
-      if (p >= end) return fail(Fault.end, p);
-      const c = bytes[p]!;
+      let c = p < end ? view.getUint8(p) : 0;
+      if (c <= 0x20) {
+        p = skipSpace(bytes, p, end) | 0;
+        if (p >= end) return fail(Fault.end, p);
+        c = view.getUint8(p);
+      }
       closing = c === (inObject ? CLOSE_BRACE : CLOSE_BRACKET);
       if (!closing) {
         if (c !== 0x2c) return fail(Fault.byte, p);
-        p = skipSpace(bytes, p + 1, end);
+        p = skipSpace(bytes, (p + 1) | 0, end) | 0;
       }
     }
   }

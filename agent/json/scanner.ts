@@ -16,9 +16,12 @@ export { scanJson, scanRecord } from "./explain.ts";
 const JOINTS = 64;
 /** So many different joints per position: interleaved writers, members that may be absent. */
 const SHAPES = 4;
-/** Words of four bytes per joint: three numbers and its text. Longer ones are not learnt. */
-const STRIDE = 20;
-const TEXT = 3;
+/** Index of a joint that is never learnt: of the members beyond. */
+const NEVER = JOINTS * SHAPES;
+/** Bytes compared at once. */
+const WORD = 8;
+/** Words of a joint's text; longer ones are not learnt. */
+const WORDS = 8;
 const QUOTE = 0x22;
 const CLOSE_BRACE = 0x7d;
 
@@ -66,12 +69,20 @@ function sameBytes(key: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 export class Scanner implements FieldReader {
   readonly #keys: Keys;
   readonly #width: number;
-  /** Per joint `STRIDE` words: its length in bytes (0 = not learnt), its key's column, what counts of its last word, its text. */
-  readonly #joints = new Int32Array(JOINTS * SHAPES * STRIDE);
-  /** The shape that fitted last: tried first. */
+  /** Of the joints, by shape and position: length in bytes, 0 = not learnt. Plain arrays: a typed one is asked at each use whether it was detached. */
+  readonly #lengths = Array.from({ length: NEVER + 1 }, () => 0);
+  /** Columns of their keys. */
+  readonly #columns = Array.from({ length: NEVER + 1 }, () => -1);
+  /**
+   * Their texts as doubles, eight bytes at once; the last word ends where the text ends, and overlaps the one before. Of a shorter text the
+   * first four bytes and the last four, as integers. What makes a NaN would only never be found equal; a zero, of which there are two, takes
+   * a NUL, which valid JSON never has.
+   */
+  readonly #texts = Array.from({ length: NEVER * WORDS }, () => 0.5);
+  /** Where the joints of the shape begin that fitted last: tried first. */
   #shape = 0;
   #misses = 0;
-  /** Column of the key that `#join` read last. */
+  /** Column of the key before the value that `#other` found. */
   #column = -1;
 
   constructor(fields: readonly string[]) {
@@ -115,6 +126,7 @@ export class Scanner implements FieldReader {
     return spans;
   }
 
+  /** All sums are cut to 32 bits (`| 0`): V8 then keeps the positions in registers, where it would box what a call may answer. */
   #scan(
     bytes: Buffer,
     view: DataView,
@@ -124,50 +136,26 @@ export class Scanner implements FieldReader {
     ends: Uint32Array,
     row: number,
   ): boolean {
-    const joints = this.#joints;
-    // A joint's last word may be read beyond the record, never beyond the buffer.
-    const limit = Math.min(end, bytes.length - 3);
-    let shape = this.#shape;
-    let p = start;
-    for (let k = 0; ; k++) {
-      if (k > 0 && p < end && bytes[p] === CLOSE_BRACE) {
-        this.#shape = shape;
-        return finish(bytes, p + 1, end);
-      }
-      let column = -1;
-      let value = -1;
-      for (let tries = k < JOINTS ? SHAPES : 0; tries > 0; tries--) {
-        const joint = (shape * JOINTS + k) * STRIDE;
-        const length = joints[joint]!;
-        if (length !== 0 && p + length < limit) {
-          const full = p + (length & ~3);
-          let word = joint + TEXT;
-          let at = p;
-          while (at < full && view.getInt32(at, true) === joints[word]) {
-            at += 4;
-            word++;
-          }
-          if (at === full && ((view.getInt32(at, true) ^ joints[word]!) & joints[joint + 2]!) === 0) {
-            value = p + length;
-            column = joints[joint + 1]!;
-            break;
-          }
-        }
-        shape = (shape + 1) % SHAPES;
-      }
+    let shape = this.#shape | 0;
+    let p = start | 0;
+    for (let k = 0; ; k = (k + 1) | 0) {
+      const joint = k < JOINTS ? (shape + k) | 0 : NEVER;
+      let column = this.#columns[joint]!;
+      let value = this.#fits(view, p, end, joint);
       if (value < 0) {
-        value = this.#join(bytes, view, p, end, k);
+        if (k > 0 && p < end && view.getUint8(p) === CLOSE_BRACE) return finish(bytes, p + 1, end);
+        value = this.#other(bytes, view, p, end, k) | 0;
         if (value < 0) return value === -2 && finish(bytes, lexed.at, end);
         column = this.#column;
-        if (k < JOINTS) shape = this.#learn(bytes, p, value, k, shape);
+        shape = this.#shape | 0;
       }
-      const c = value < end ? bytes[value]! : 0;
+      const c = value < end ? view.getUint8(value) : 0;
       if (c === QUOTE) {
-        p = skipString(bytes, view, value, end);
+        p = skipString(bytes, view, value, end) | 0;
       } else {
         // This entry may have more space before the value than the joint has.
-        if (c <= 0x20) value = skipSpace(bytes, value, end);
-        p = skipValue(bytes, view, value, end);
+        if (c <= 0x20) value = skipSpace(bytes, value, end) | 0;
+        p = skipValue(bytes, view, value, end) | 0;
       }
       if (p < 0) return false;
       if (column >= 0) {
@@ -175,6 +163,44 @@ export class Scanner implements FieldReader {
         ends[row + column] = p;
       }
     }
+  }
+
+  /** Where the joint at `p` ends; -1: another stands there. */
+  #fits(view: DataView, p: number, end: number, joint: number): number {
+    const length = this.#lengths[joint]!;
+    const behind = (p + length) | 0;
+    if (length === 0 || behind >= end) return -1;
+    const texts = this.#texts;
+    let word = (joint * WORDS) | 0;
+    if (length < WORD) {
+      const same = view.getInt32(p, true) === texts[word] && view.getInt32(behind - 4, true) === texts[word + 1];
+      return same ? behind : -1;
+    }
+    const last = (behind - WORD) | 0;
+    let at = p;
+    while (at < last) {
+      if (view.getFloat64(at, true) !== texts[word]) return -1;
+      at = (at + WORD) | 0;
+      word = (word + 1) | 0;
+    }
+    return view.getFloat64(last, true) === texts[word] ? behind : -1;
+  }
+
+  /** What stands at `p` instead of the joint tried: another shape's, or one to be read and learnt. Answers as `#join` does. */
+  #other(bytes: Buffer, view: DataView, p: number, end: number, k: number): number {
+    if (k < JOINTS) {
+      for (let i = 1; i < SHAPES; i++) {
+        const shape = (this.#shape + i * JOINTS) % NEVER;
+        const value = this.#fits(view, p, end, shape + k);
+        if (value < 0) continue;
+        this.#shape = shape;
+        this.#column = this.#columns[shape + k]!;
+        return value;
+      }
+    }
+    const value = this.#join(bytes, view, p, end, k);
+    if (value >= 0 && k < JOINTS) this.#learn(bytes, p, value, k);
+    return value;
   }
 
   /** Reads from behind a value (or from the start) to the next value. -1: no JSON; -2: the object ends before `lexed.at`. */
@@ -202,29 +228,30 @@ export class Scanner implements FieldReader {
     return value;
   }
 
-  /** Keeps a joint that no shape has; answers the shape that has it now. */
-  #learn(bytes: Buffer, from: number, to: number, k: number, current: number): number {
+  /** Keeps a joint that no shape has. */
+  #learn(bytes: Buffer, from: number, to: number, k: number): void {
     const length = to - from;
-    if (length > (STRIDE - TEXT - 1) * 4) return current;
-    let shape = current;
-    for (let i = 0; i < SHAPES && this.#joints[(shape * JOINTS + k) * STRIDE] !== 0; i++) shape = (shape + 1) % SHAPES;
-    const joint = (shape * JOINTS + k) * STRIDE;
-    if (this.#joints[joint] !== 0) {
+    if (length > WORDS * WORD) return;
+    let shape = this.#shape;
+    for (let i = 0; i < SHAPES && this.#lengths[shape + k] !== 0; i++) shape = (shape + JOINTS) % NEVER;
+    if (this.#lengths[shape + k] !== 0) {
       // More shapes than places: learning each time would cost more than it saves.
-      if ((++this.#misses & 15) !== 0) return current;
-      shape = (current + 1) % SHAPES;
+      if ((++this.#misses & 15) !== 0) return;
+      shape = (shape + JOINTS) % NEVER;
     }
-    this.#keep(bytes, from, length, (shape * JOINTS + k) * STRIDE);
-    return shape;
-  }
-
-  #keep(bytes: Buffer, from: number, length: number, joint: number): void {
-    const joints = this.#joints;
-    joints.fill(0, joint, joint + STRIDE);
-    joints[joint] = length;
-    joints[joint + 1] = this.#column;
-    joints[joint + 2] = (1 << ((length & 3) * 8)) - 1;
-    for (let i = 0; i < length; i++) joints[joint + TEXT + (i >> 2)]! |= bytes[from + i]! << ((i & 3) * 8);
+    const joint = shape + k;
+    this.#lengths[joint] = length;
+    this.#columns[joint] = this.#column;
+    let word = joint * WORDS;
+    if (length < WORD) {
+      // Quotes, colon and a brace or a comma make four bytes at least.
+      this.#texts[word] = bytes.readInt32LE(from);
+      this.#texts[word + 1] = bytes.readInt32LE(to - 4);
+    } else {
+      for (let at = from; at < to - WORD; at += WORD) this.#texts[word++] = bytes.readDoubleLE(at);
+      this.#texts[word] = bytes.readDoubleLE(to - WORD);
+    }
+    this.#shape = shape;
   }
 }
 

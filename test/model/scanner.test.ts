@@ -151,6 +151,29 @@ describe("fields", () => {
   });
 });
 
+test("what the scanner has learnt is compared in every byte", () => {
+  const fields = ["x", "k", "kk", "kkk", "k".repeat(12), "k".repeat(66)];
+  for (const key of ["", ...fields.slice(1), "k".repeat(7), "é"]) {
+    const learnt = Buffer.from(`{"${key}":1, "${key}":2,"x":3}`);
+    for (let at = 0; at < learnt.length; at++) {
+      for (const byte of [0x00, 0x09, 0x20, 0x22, 0x5c, 0x6b, 0x7d, 0x7f, 0x80, 0xff, learnt[at]! ^ 1]) {
+        const changed = Buffer.from(learnt);
+        changed[at] = byte;
+        const scanner = new Scanner(fields);
+        const batch = toBatch([learnt, learnt, changed, learnt], "\n");
+        const spans = scanner.spans(batch);
+        const fresh = found(changed, fields);
+        expect([spans.flags(2) & SpanFlag.notObject, key, at, byte]).toEqual([fresh ? 0 : 1, key, at, byte]);
+        for (const [field, text] of Object.entries(fresh ?? {})) {
+          const column = scanner.column(field);
+          expect(batch.buffer.toString("utf8", spans.start(2, column), spans.end(2, column))).toBe(text);
+        }
+        expect(spans.flags(3)).toBe(0);
+      }
+    }
+  }
+});
+
 describe("hostile sizes", () => {
   test("strings of a megabyte", () => {
     const long = "x\\n".repeat(400_000);
