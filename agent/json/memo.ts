@@ -3,21 +3,21 @@ import { viewOf } from "./lexer.ts";
 
 /** Words of four bytes that a key may have; longer ones are computed each time. */
 const KEY_WORDS = 40;
-/** The key being looked up. */
-const wanted = new Int32Array(KEY_WORDS);
+/** Keys with the same hash that are kept. With one, two events that share a slot would be computed again at every turn. */
+const WAYS = 2;
 
 /**
- * Remembers what was computed from the bytes of some fields, because entries repeat them: event names, levels. Bounded: a slot per hash,
- * the newest stays. Keys are compared in full, so an answer is never another key's.
+ * Remembers what was computed from the bytes of some fields, because entries repeat them: event names, levels. Bounded: few slots per hash,
+ * the newest stay. Keys are compared in full, so an answer is never another key's.
+ *
+ * A key is, per field, its length (0 = absent) and its bytes in words, the last of which ends where the value ends and overlaps the one
+ * before. A value shorter than a word has what stands before it in that word: three bytes at least stand before any value of an object.
  */
 export class SpanMemo<T> {
   readonly #columns: Int32Array;
   readonly #mask: number;
-  /** Per slot the words of its key: per column the length (0 = absent), then the bytes, the last word overlapping the one before. */
   readonly #keys: Int32Array;
-  /** Words used in the slot, 0 = empty. */
-  readonly #sizes: Uint8Array;
-  readonly #values: T[] = [];
+  readonly #values: (T | undefined)[];
   readonly #compute: (bytes: Buffer, spans: Spans, record: number) => T;
   /** What a record without any of the fields gives. */
   #absent: { readonly value: T } | undefined;
@@ -25,60 +25,83 @@ export class SpanMemo<T> {
   /** `slots` is a power of two. */
   constructor(columns: readonly number[], slots: number, compute: (bytes: Buffer, spans: Spans, record: number) => T) {
     this.#columns = Int32Array.from(columns);
-    this.#mask = slots - 1;
-    this.#keys = new Int32Array(slots * KEY_WORDS);
-    this.#sizes = new Uint8Array(slots);
+    this.#mask = slots / WAYS - 1;
+    // No key begins with a length below 0.
+    this.#keys = new Int32Array(slots * KEY_WORDS).fill(-1);
+    this.#values = new Array<T | undefined>(slots).fill(undefined);
     this.#compute = compute;
   }
 
   get(bytes: Buffer, spans: Spans, record: number): T {
-    const size = this.#key(bytes, spans, record);
-    if (size === 0) {
+    const view = viewOf(bytes);
+    const row = (spans.row(record) * spans.width) | 0;
+    const columns = this.#columns;
+    const { startCells: starts, endCells: ends } = spans;
+    // First and last word and the length: what tells names apart, mostly.
+    let hash = 0;
+    let present = 0;
+    for (let c = 0; c < columns.length; c = (c + 1) | 0) {
+      const cell = (row + columns[c]!) | 0;
+      const end = ends[cell]! | 0;
+      if (end !== 0) {
+        const start = starts[cell]! | 0;
+        const last = (end - 4) | 0;
+        hash ^= view.getInt32(start < last ? start : last, true) + Math.imul(view.getInt32(last, true), 0x5bd1e995);
+        hash = Math.imul(hash ^ (end - start), 0x5bd1e995);
+        present = 1;
+      }
+      hash = (hash << 5) | (hash >>> 27);
+    }
+    if (present === 0) {
       this.#absent ??= { value: this.#compute(bytes, spans, record) };
       return this.#absent.value;
     }
-    if (size < 0) return this.#compute(bytes, spans, record);
-    let hash = size;
-    for (let i = 0; i < size; i++) hash = Math.imul(hash ^ wanted[i]!, 0x5bd1e995) ^ (hash >>> 15);
-    const slot = (hash ^ (hash >>> 13)) & this.#mask;
-    const keys = this.#keys;
-    const from = slot * KEY_WORDS;
-    let same = this.#sizes[slot] === size;
-    for (let i = 0; same && i < size; i++) same = keys[from + i] === wanted[i];
-    if (same) return this.#values[slot] as T;
-    // Computing may ask other memos, which use `wanted` too.
-    for (let i = 0; i < size; i++) keys[from + i] = wanted[i]!;
-    this.#sizes[slot] = 0;
+    const slot = (((hash ^ (hash >>> 15)) & this.#mask) * WAYS) | 0;
+    if (this.#has(slot, view, starts, ends, row)) return this.#values[slot] as T;
+    if (this.#has(slot + 1, view, starts, ends, row)) return this.#values[slot + 1] as T;
     const value = this.#compute(bytes, spans, record);
-    this.#sizes[slot] = size;
-    this.#values[slot] = value;
+    this.#keep(slot, view, starts, ends, row, value);
     return value;
   }
 
-  /** Fills `wanted`; answers the words used, 0 where no field is there, -1 where they are too long. */
-  #key(bytes: Buffer, spans: Spans, record: number): number {
+  #has(slot: number, view: DataView, starts: Uint32Array, ends: Uint32Array, row: number): boolean {
+    const keys = this.#keys;
     const columns = this.#columns;
-    const { startCells: starts, endCells: ends } = spans;
-    const view = viewOf(bytes);
-    const row = spans.row(record) * spans.width;
-    let size = 0;
-    let present = 0;
-    for (let c = 0; c < columns.length; c++) {
-      const start = starts[row + columns[c]!]!;
-      const length = ends[row + columns[c]!]! - start;
-      if (size + (length >> 2) + 2 > KEY_WORDS) return -1;
-      present |= length;
-      wanted[size++] = length;
-      if (length < 4) {
-        let word = 0;
-        for (let p = start; p < start + length; p++) word = (word << 8) | bytes[p]!;
-        if (length > 0) wanted[size++] = word;
-        continue;
+    let word = (slot * KEY_WORDS) | 0;
+    for (let c = 0; c < columns.length; c = (c + 1) | 0) {
+      const cell = (row + columns[c]!) | 0;
+      const end = ends[cell]! | 0;
+      const start = starts[cell]! | 0;
+      if (keys[word] !== ((end - start) | 0)) return false;
+      word = (word + 1) | 0;
+      if (end === 0) continue;
+      const last = (end - 4) | 0;
+      for (let p = start; p < last; p = (p + 4) | 0) {
+        if (keys[word] !== view.getInt32(p, true)) return false;
+        word = (word + 1) | 0;
       }
-      const last = start + length - 4;
-      for (let p = start; p < last; p += 4) wanted[size++] = view.getInt32(p, true);
-      wanted[size++] = view.getInt32(last, true);
+      if (keys[word] !== view.getInt32(last, true)) return false;
+      word = (word + 1) | 0;
     }
-    return present === 0 ? 0 : size;
+    return true;
+  }
+
+  /** In the first place of its slot; what was there goes to the second. */
+  #keep(slot: number, view: DataView, starts: Uint32Array, ends: Uint32Array, row: number, value: T): void {
+    const key: number[] = [];
+    for (const column of this.#columns) {
+      const start = starts[row + column]!;
+      const end = ends[row + column]!;
+      if (key.length + ((end - start) >> 2) + 2 > KEY_WORDS) return;
+      key.push(end - start);
+      if (end === 0) continue;
+      for (let p = start; p < end - 4; p += 4) key.push(view.getInt32(p, true));
+      key.push(view.getInt32(end - 4, true));
+    }
+    const from = slot * KEY_WORDS;
+    this.#keys.copyWithin(from + KEY_WORDS, from, from + KEY_WORDS);
+    this.#values[slot + 1] = this.#values[slot];
+    this.#keys.set(key, from);
+    this.#values[slot] = value;
   }
 }
