@@ -1,4 +1,5 @@
 /** Times as writers write them, read from the bytes. */
+import { viewOf } from "../json/lexer.ts";
 
 export const TimeKind = {
   /** No field, or null. */
@@ -20,6 +21,11 @@ export class EntryTime {
   nanos = 0;
   /** Minutes east of UTC, as written; 0 for `Z` and for numbers. */
   offset = 0;
+  /**
+   * Written as `YYYY-MM-DDTHH:MM:SS[.f](Z|±HH:MM)`, with capitals, at most nine digits, an offset below 18 hours, and no leap second: what
+   * every reader takes, and none for another time.
+   */
+  strict = false;
   /** Span of the value it was read from; 0 and 0 without one. */
   start = 0;
   end = 0;
@@ -51,17 +57,14 @@ function two(bytes: Uint8Array, p: number): number {
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1e6;
 }
 
-/**
- * Reads `YYYY-MM-DDTHH:MM:SS[.f…][Z|±HH:MM|±HHMM|±HH]`, also with a space for the T and before the zone, and a comma for the point.
- * 1 to 9 fraction digits are kept, more are cut. 23:59:60 UTC is the next second. `start` to `end` is without quotes. Fills `time`,
- * answers its kind.
- */
-export function parseTime(bytes: Uint8Array, start: number, end: number, time: EntryTime): number {
-  time.kind = TimeKind.invalid;
-  if (end - start < 19) return time.kind;
+/** The last minute that was one, and its text (`YYYY-MM-DDTHH:MM`) in words: log lines share theirs. */
+const minuteText = [0, 0, 0, 0];
+let minuteMs = -Infinity;
+
+/** Milliseconds at the minute whose text begins at `start`, were it in UTC; -Infinity for one that is none. */
+function readMinute(bytes: Uint8Array, view: DataView, start: number): number {
   const hour = two(bytes, start + 11);
   const minute = two(bytes, start + 14);
-  const second = two(bytes, start + 17);
   const year = two(bytes, start) * 100 + two(bytes, start + 2);
   const month = two(bytes, start + 5);
   const day = two(bytes, start + 8);
@@ -70,42 +73,74 @@ export function parseTime(bytes: Uint8Array, start: number, end: number, time: E
     bytes[start + 4] === 0x2d &&
     bytes[start + 7] === 0x2d &&
     (between === 0x54 || between === 0x20 || between === 0x74) &&
-    bytes[start + 13] === 0x3a &&
-    bytes[start + 16] === 0x3a;
-  if (!shaped || year < 0 || month < 0 || day < 0) return time.kind;
-  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return time.kind;
+    bytes[start + 13] === 0x3a;
+  if (!shaped || year < 0 || month < 0 || day < 0) return -Infinity;
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return -Infinity;
   const date = dateMs(year, month, day);
-  if (date === -Infinity) return time.kind;
+  if (date === -Infinity) return date;
+  for (let i = 0; i < 4; i++) minuteText[i] = view.getInt32(start + 4 * i, true);
+  minuteMs = date + hour * 3_600_000 + minute * 60_000;
+  return minuteMs;
+}
+
+/**
+ * Reads `YYYY-MM-DDTHH:MM:SS[.f…][Z|±HH:MM|±HHMM|±HH]`, also with a space for the T and before the zone, and a comma for the point.
+ * 1 to 9 fraction digits are kept, more are cut. 23:59:60 UTC is the next second. `start` to `end` is without quotes. Fills `time`,
+ * answers its kind.
+ */
+export function parseTime(bytes: Uint8Array, start: number, end: number, time: EntryTime): number {
+  time.kind = TimeKind.invalid;
+  time.strict = false;
+  if (end - start < 19) return time.kind;
+  const view = viewOf(bytes);
+  const same =
+    view.getInt32(start, true) === minuteText[0] &&
+    view.getInt32(start + 4, true) === minuteText[1] &&
+    view.getInt32(start + 8, true) === minuteText[2] &&
+    view.getInt32(start + 12, true) === minuteText[3];
+  const minute = same ? minuteMs : readMinute(bytes, view, start);
+  const second = two(bytes, start + 17);
+  if (minute === -Infinity || bytes[start + 16] !== 0x3a || second < 0 || second > 60) return time.kind;
   const p = readFraction(bytes, start + 19, end, time);
   if (p < 0) return time.kind;
   const zone = readZone(bytes, p, end, time);
   if (zone === TimeKind.invalid) return time.kind;
-  const ofDay = hour * 3_600_000 + minute * 60_000 - time.offset * 60_000;
+  const ms = minute - time.offset * 60_000;
   // A leap second ends a UTC day, whatever the hour in its zone.
-  if (second === 60 && (ofDay + 60_000) % DAY !== 0) return time.kind;
-  time.ms += date + ofDay + second * 1000;
+  if (second === 60 && (ms + 60_000) % DAY !== 0) return time.kind;
+  time.ms += ms + second * 1000;
   time.kind = zone;
+  time.strict =
+    second < 60 &&
+    bytes[start + 10] === 0x54 &&
+    (p === start + 19 || (bytes[start + 19] === 0x2e && p <= start + 29)) &&
+    ((p === end - 1 && bytes[p] === 0x5a) ||
+      (p === end - 6 && bytes[p] !== 0x20 && time.offset > -18 * 60 && time.offset < 18 * 60));
   return zone;
 }
+
+/** What a fraction of so many digits is to be multiplied with, to be one of three, or of six. */
+const SCALE = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1] as const;
 
 /** Sets `ms` (0 to 999) and `nanos`; answers the position behind, -1 where a point has no digits. */
 function readFraction(bytes: Uint8Array, from: number, end: number, time: EntryTime): number {
   time.ms = 0;
   time.nanos = 0;
-  let p = from;
+  let p = from | 0;
   if (p >= end || (bytes[p] !== 0x2e && bytes[p] !== 0x2c)) return p;
-  let value = 0;
+  let ms = 0;
+  let nanos = 0;
   let digits = 0;
-  for (p++; p < end; p++) {
-    const digit = bytes[p]! - 0x30;
+  for (p = (p + 1) | 0; p < end; p = (p + 1) | 0) {
+    const digit = (bytes[p]! - 0x30) | 0;
     if (digit < 0 || digit > 9) break;
-    if (digits < 9) value = value * 10 + digit;
-    digits++;
+    if (digits < 3) ms = (ms * 10 + digit) | 0;
+    else if (digits < 9) nanos = (nanos * 10 + digit) | 0;
+    digits = (digits + 1) | 0;
   }
   if (digits === 0) return -1;
-  for (let i = digits; i < 9; i++) value *= 10;
-  time.ms = Math.floor(value / 1_000_000);
-  time.nanos = value - time.ms * 1_000_000;
+  time.ms = digits < 3 ? ms * SCALE[digits + 3]! : ms;
+  time.nanos = digits < 9 && digits > 3 ? nanos * SCALE[digits - 3]! : nanos;
   return p;
 }
 
@@ -134,6 +169,7 @@ function readZone(bytes: Uint8Array, from: number, end: number, time: EntryTime)
  */
 export function parseEpoch(text: string, time: EntryTime): number {
   time.kind = TimeKind.invalid;
+  time.strict = false;
   time.offset = 0;
   const [, whole, fraction = ""] = /^(\d{1,20})(?:\.(\d+))?$/.exec(text) ?? [];
   if (whole === undefined) {

@@ -280,6 +280,7 @@ function joined(kind: string | undefined, action: string | undefined): string | 
 
 function clear(time: EntryTime): void {
   time.kind = TimeKind.none;
+  time.strict = false;
   time.start = 0;
   time.end = 0;
 }
@@ -296,5 +297,8 @@ function readTime(bytes: Buffer, spans: Spans, i: number, column: number, time: 
   if (parseTime(bytes, start + 1, end - 1, time) !== TimeKind.invalid || end - start > 512) return time.kind;
   // Escapes in a time are allowed, and nobody writes them.
   const text = Buffer.from(decodeString(bytes, start, end));
-  return text.length === end - start - 2 ? time.kind : parseTime(text, 0, text.length, time);
+  if (text.length === end - start - 2) return time.kind;
+  parseTime(text, 0, text.length, time);
+  time.strict = false;
+  return time.kind;
 }
