@@ -34,8 +34,8 @@ const LONG_NUMBERS = [
 ];
 const SPACE = [" ", "  ", "\t", "\n ", "\r"];
 
-function generator(seed: number) {
-  const next = seededIntegers(seed);
+/** Objects as JSON text, of all spellings; some of them spoilt. */
+export function objectTexts(next: () => number, { spoil }: { spoil: boolean }): () => string {
   const below = (n: number) => next() % n;
   const pick = <T>(of: readonly T[]): T => of[below(of.length)]!;
   const times = (n: number, make: (i: number) => string) => Array.from({ length: n }, (_, i) => make(i)).join("");
@@ -76,13 +76,21 @@ function generator(seed: number) {
     return `{${space()}${times(members, member)}${space()}}`;
   };
   const spoilt = (text: string) => {
-    if (below(20)) return text;
+    if (!spoil || below(20)) return text;
     const at = below(text.length);
     return text.slice(0, at) + pick(["", '"', "{", "}", "\u0001", "\\", "9", ","]) + text.slice(at + below(3));
   };
+  return () => spoilt(object(0));
+}
+
+function generator(seed: number) {
+  const next = seededIntegers(seed);
+  const below = (n: number) => next() % n;
+  const objects = objectTexts(next, { spoil: true });
+  const behind = ["", "\n", "}}}", ' "', '": 1}'];
   return () => {
-    const text = spoilt(object(0));
-    const bytes = Buffer.from(`}}${text}${pick(["", "\n", "}}}", ' "', '": 1}'])}`);
+    const text = objects();
+    const bytes = Buffer.from(`}}${text}${behind[below(behind.length)]}`);
     const end = 2 + Buffer.byteLength(text);
     if (below(30) === 0 && end > 8) bytes[4 + below(end - 5)] = 0xff;
     return { bytes, start: 2, end };
