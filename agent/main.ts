@@ -108,6 +108,28 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     });
 
   program
+    .command("checksums")
+    .description(
+      "check a directory's *.log and *.jsonl against its .checksums, or record them (readable by sha256sum -c)",
+    )
+    .argument("[verify|update]", "verify is what happens unless told")
+    .argument("[directory]")
+    .option("--json", "one JSON object")
+    .option("--webhook <url>", "post an alert there for each file altered or missing (default: $ALERT_WEBHOOK_URL)")
+    .option("--allow-missing", "update: let go of files that are gone, as a rotation's oldest are")
+    .option("--force", "update: record also what was altered, as it is now")
+    .action(async (first: string | undefined, second: string | undefined, options: ChecksumOptions) => {
+      const { checksums, checksumWords } = await import("./commands/checksums.ts");
+      const words = checksumWords(first, second);
+      if (words === undefined)
+        return void program.error("error: which directory? audit-agent checksums [verify|update] DIRECTORY");
+      const { json = false, force = false, allowMissing = false } = options;
+      const webhook = options.webhook ?? process.env.ALERT_WEBHOOK_URL;
+      const flags = { json, force, allowMissing, webhook: webhook || undefined };
+      done(await checksums(words.verb, words.directory, flags, context));
+    });
+
+  program
     .command("docs")
     .description("write docs/reference and config/schema.json (for who works on audit-agent itself)")
     .option("--dir <directory>", "the checkout", ".")
@@ -125,6 +147,13 @@ function nonEmpty(text: string): string {
 
 interface WithConfig {
   readonly config?: string;
+}
+
+interface ChecksumOptions {
+  readonly json?: boolean;
+  readonly webhook?: string;
+  readonly allowMissing?: boolean;
+  readonly force?: boolean;
 }
 
 function configOf({ config }: WithConfig, program: Command): string {

@@ -69,6 +69,7 @@ function allowed(path: string): string[] {
   if (path.startsWith("agent/json/")) return ["agent/api/", "agent/json/"];
   if (path.startsWith("agent/integrity/")) return ["agent/api/", "agent/json/", "agent/integrity/"];
   if (path.startsWith("agent/state/")) return ["agent/api/", "agent/state/"];
+  if (path.startsWith("agent/checksums/")) return ["agent/state/", "agent/checksums/"];
   if (path.startsWith("agent/telemetry/")) return ["agent/api/", "agent/telemetry/"];
   if (path.startsWith("agent/queue/")) return ["agent/api/", "agent/state/", "agent/queue/"];
   if (path.startsWith("agent/pipeline/")) {
