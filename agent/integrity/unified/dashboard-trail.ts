@@ -1,0 +1,130 @@
+/** The dashboard's chain across its files: whether it holds, and what its tip was after as many entries as anchors name. */
+import { isUtf8 } from "node:buffer";
+import { scanJson, scanRecord } from "../../json/explain.ts";
+import { findMember } from "../../json/value.ts";
+import { ChainReader, Step } from "../reader.ts";
+import { schemeOf } from "../scheme.ts";
+import { stripped } from "../space.ts";
+import { NotAFileError, openFile, pythonLines } from "./lines.ts";
+
+export interface DashboardTrail {
+  readonly valid: boolean;
+  readonly filesChecked: number;
+  /** From before there were hashes: the first entry has none, and no file before has one. */
+  readonly filesSkipped: number;
+  /** That hold, up to the first that does not. */
+  readonly entries: number;
+  readonly genesisFile: string | undefined;
+  readonly brokenFile: string | undefined;
+  /** From 1; undefined also where the file as a whole is at fault. */
+  readonly brokenLine: number | undefined;
+  readonly problem: string | undefined;
+  /** By number of entries, for those asked for that the chain reaches before it breaks. */
+  readonly tips: ReadonlyMap<number, string>;
+  /** Sentences: what is not wrong by the rules, and yet odd. */
+  readonly warnings: readonly string[];
+}
+
+const SCHEME = schemeOf("loki-dashboard");
+
+/** `files`: in the order they were written. `lengths`: after how many entries the tip is wanted. */
+export async function readDashboardTrail(
+  files: readonly string[],
+  lengths: ReadonlySet<number>,
+): Promise<DashboardTrail> {
+  const reader = new ChainReader(SCHEME);
+  const tips = new Map([[0, reader.tip]]);
+  const warnings: string[] = [];
+  let filesChecked = 0;
+  let filesSkipped = 0;
+  let entries = 0;
+  let genesisFile: string | undefined;
+  const answer = (brokenFile?: string, brokenLine?: number, problem?: string): DashboardTrail => {
+    const counts = { filesChecked, filesSkipped, entries, genesisFile };
+    return { valid: brokenFile === undefined, ...counts, brokenFile, brokenLine, problem, tips, warnings };
+  };
+  for (const path of files) {
+    if (genesisFile === undefined) {
+      const { begins, hashedLine } = await lookAt(path);
+      if (!begins) {
+        filesSkipped++;
+        if (hashedLine !== undefined) {
+          warnings.push(
+            `${path} counts as from before there were hashes, by its first line; but line ${hashedLine} has one`,
+          );
+        }
+        continue;
+      }
+      genesisFile = path;
+    }
+    filesChecked++;
+    let problem: string | undefined;
+    let line = 0;
+    try {
+      for await (const { bytes, start, end, number } of entriesOf(path)) {
+        const step = reader.next(bytes, start, end);
+        if (step !== Step.follows) {
+          problem = problemOf(step);
+          line = number;
+          break;
+        }
+        entries++;
+        if (lengths.has(entries)) tips.set(entries, reader.tip);
+      }
+    } catch (error) {
+      if (error instanceof NotAFileError) return answer(path, undefined, "it is no file");
+      throw error;
+    }
+    if (problem !== undefined) return answer(path, line, problem);
+  }
+  return answer();
+}
+
+function problemOf(step: number): string {
+  if (step === Step.malformed) return "the line is not a JSON object";
+  if (step === Step.stripped) return "the entry has no hash";
+  return "the entry was changed, or entries before it are missing";
+}
+
+/** Stripped, without blank lines. A file that is gone by now has none. */
+async function* entriesOf(path: string) {
+  const file = await openFile(path);
+  if (file === undefined) return;
+  await using _ = file;
+  for await (const { bytes, number } of pythonLines(file)) {
+    const { start, end } = stripped(bytes, 0, bytes.length);
+    if (start < end) yield { bytes, start, end, number };
+  }
+}
+
+/** Whether the chain begins with this file, by its first entry. If not, where the first hash stands all the same. */
+async function lookAt(path: string): Promise<{ begins: boolean; hashedLine?: number }> {
+  let first = true;
+  try {
+    for await (const { bytes, start, end, number } of entriesOf(path)) {
+      const hashed = scanRecord(bytes, start, end) === undefined && hasHash(bytes, start, end);
+      if (first && (hashed || killsReference(bytes, start, end))) return { begins: true };
+      if (hashed) return { begins: false, hashedLine: number };
+      first = false;
+    }
+  } catch (error) {
+    if (!(error instanceof NotAFileError)) throw error;
+  }
+  return { begins: false };
+}
+
+/** A hash of null is one that is wrong. */
+function hasHash(bytes: Buffer, start: number, end: number): boolean {
+  return findMember(bytes, start, end, SCHEME.hash) !== undefined;
+}
+
+/**
+ * The reference asks the first entry whether it has a hash, and dies of a number, true, false and null, of a text or list that has the word,
+ * and of what is no UTF-8. To it the chain cannot be verified then; here it begins with that line, and breaks there.
+ */
+function killsReference(bytes: Buffer, start: number, end: number): boolean {
+  const text = bytes.subarray(start, end);
+  if (!isUtf8(text)) return true;
+  if (text[0] === 0x7b || scanJson(bytes, start, end) !== undefined) return false;
+  return (text[0] !== 0x22 && text[0] !== 0x5b) || text.includes(SCHEME.hash);
+}

@@ -1,0 +1,48 @@
+/** The witness file: one line for each time somebody noted how long both chains were. It only ever grows, and so do its counts. */
+import { jsonOf } from "./agent-trail.ts";
+import { javascriptLines, openFile } from "./lines.ts";
+
+export interface Witness {
+  readonly present: boolean;
+  readonly valid: boolean;
+  /** Lines that are in order, up to the first that is not. */
+  readonly witnesses: number;
+  readonly brokenLine: number | undefined;
+  readonly problem: string | undefined;
+  /** The largest number of agent entries any line names; undefined where none does. */
+  readonly highWater: number | undefined;
+}
+
+export async function readWitness(path: string): Promise<Witness> {
+  const file = await openFile(path);
+  let witnesses = 0;
+  let brokenLine: number | undefined;
+  let problem: string | undefined;
+  let highWater: number | undefined;
+  if (file !== undefined) {
+    await using _ = file;
+    let agent = -1;
+    let dashboard = -1;
+    for await (const { bytes, number } of javascriptLines(file)) {
+      const value = jsonOf(bytes);
+      const counts = (value ?? {}) as { agentEntries?: unknown; dashboardEntries?: unknown };
+      const agentNow = countOf(counts.agentEntries);
+      const dashboardNow = countOf(counts.dashboardEntries) ?? 0;
+      // Lines behind the first that is not in order count here as well.
+      if (agentNow !== undefined) highWater = Math.max(highWater ?? 0, agentNow);
+      if (brokenLine !== undefined) continue;
+      if (value === undefined || value === null) problem = "the line is not a JSON object";
+      else if ((agentNow ?? 0) < agent || dashboardNow < dashboard) problem = "counts go backwards: it was rewritten";
+      if (problem !== undefined) brokenLine = number;
+      else witnesses++;
+      agent = agentNow ?? 0;
+      dashboard = dashboardNow;
+    }
+  }
+  const valid = brokenLine === undefined;
+  return { present: file !== undefined, valid, witnesses, brokenLine, problem, highWater };
+}
+
+function countOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}
