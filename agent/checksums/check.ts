@@ -59,9 +59,9 @@ export async function check(
   return { findings: findings.sort(byName), now: now.sort(byName) };
 }
 
-/** The lines by the file they are about, and what is to be said of those that are about none. */
+/** The hashes by the file they are of, and what is to be said of those that are about none. */
 function sorted(lines: readonly ManifestLine[], roots: readonly ByteName[]) {
-  const recorded = new Map<ByteName, ManifestLine[]>();
+  const recorded = new Map<ByteName, Set<string>>();
   const findings: Finding[] = [];
   for (const line of lines) {
     const name = line.name === "-" ? undefined : inside(line.name, roots);
@@ -72,8 +72,8 @@ function sorted(lines: readonly ManifestLine[], roots: readonly ByteName[]) {
       findings.push({ name, state: "skipped", why: "no manifest can hold its own checksum", size: 0 });
     } else {
       const known = recorded.get(name);
-      if (known === undefined) recorded.set(name, [line]);
-      else if (!known.some(({ hash }) => hash === line.hash)) known.push(line);
+      if (known === undefined) recorded.set(name, new Set([line.hash]));
+      else known.add(line.hash);
     }
   }
   return { recorded, findings };
@@ -88,18 +88,17 @@ async function compare(
   directory: string,
   root: ByteName,
   name: ByteName,
-  expected: readonly ManifestLine[],
+  expected: ReadonlySet<string>,
   { sizes }: Manifest,
 ): Promise<Outcome> {
-  // Sizes stand beside the line as it was written, `./name` included.
-  const sizesOf = (line: ManifestLine) => sizes.get(sizeKey(line.name, line.hash)) ?? [];
+  const sizesOf = (hash: string) => sizes.get(sizeKey(name, hash)) ?? [];
   const answer = (state: State, why?: string, size = 0) => ({ finding: { name, state, why, size } });
   let digests: Digests;
   try {
     if (name.includes("/") && !(await staysInside(directory, root, name))) {
       return answer("outside", "leads out of the directory through a symbolic link; not hashed");
     }
-    digests = await digest(pathOf(directory, name), expected.flatMap(sizesOf));
+    digests = await digest(pathOf(directory, name), [...expected].flatMap(sizesOf));
   } catch (error) {
     if (error instanceof NotAFileError) return answer("tampered", `${error.message} as it was when it was recorded`);
     const code = errorCode(error);
@@ -113,10 +112,10 @@ async function compare(
   const line = { name, hash: whole, size };
   let state: State = growing ? "grown" : "same";
   for (const each of expected) {
-    if (each.hash === whole) continue;
+    if (each === whole) continue;
     const lengths = sizesOf(each);
-    if (!lengths.some((length) => at.get(length) === each.hash)) {
-      return { ...answer("tampered", reason(size, lengths, expected.length), size), line };
+    if (!lengths.some((length) => at.get(length) === each)) {
+      return { ...answer("tampered", reason(size, lengths, expected.size), size), line };
     }
     state = "grown";
   }
