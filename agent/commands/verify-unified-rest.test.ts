@@ -92,6 +92,45 @@ describe("the witness file", () => {
   });
 });
 
+describe("what a witness saw and the writers' own verifier does not ask for: a note", () => {
+  test("nothing where both chains only grew", async () => {
+    for (const name of ["intact", "grown"]) {
+      start(name);
+      expect((await answer()).warnings).toEqual([]);
+    }
+  });
+
+  test("an agent chain hashed anew, as long as it was", async () => {
+    start("intact");
+    write(
+      AGENT,
+      textOf(
+        rechained(linesOf(read(AGENT)), (entry, i) => {
+          if (i === 20) entry.who = "mallory";
+        }),
+      ),
+    );
+    const found = await answer();
+    expect(found).toMatchObject(like());
+    expect((await run(false)).out).toContain("\nVALID by the rules, but something does not fit: see the notes.\n");
+    expect(found.warnings).toEqual([
+      expect.stringMatching(
+        /witness\.jsonl:2: a witness saw 23 entries of the agent chain, the last with the hash [0-9a-f]{64}; /,
+      ),
+    ]);
+  });
+
+  test("a dashboard chain cut short, with no anchor to tell", async () => {
+    start("dashboard-truncated");
+    const lines = linesOf(read(AGENT)).slice(0, 22);
+    write(AGENT, textOf(lines));
+    write(WITNESS, read(WITNESS).replaceAll('"agentEntries":23', '"agentEntries":22'));
+    const found = await answer();
+    expect(found).toMatchObject({ valid: true, verify_unified: { anchors: 1 } });
+    expect(found.warnings.join("\n")).toContain("a witness saw 65 entries of the dashboard chain");
+  });
+});
+
 describe("could not check: exit 2", () => {
   function replace(path: string, directory: boolean): void {
     rmSync(path, { recursive: true });

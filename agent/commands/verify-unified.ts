@@ -144,15 +144,21 @@ function at(file: string, line: number | undefined): string {
 }
 
 function warningsOf(
-  { agent, agentFile, dashboard, timesLost, manifest, witness }: Unified,
+  { agent, agentFile, dashboard, timesLost, manifest, witness, witnessFile, sawOther }: Unified,
   directory: string,
   there: boolean,
-) {
+): string[] {
   const warnings = [...dashboard.warnings];
   if (!agent.present) warnings.push(`${agentFile} does not exist: there is no agent chain to check`);
   if (!there) warnings.push(`${directory} does not exist: there is no dashboard chain to check`);
   else if (dashboard.valid && dashboard.filesChecked === 0) {
     warnings.push(`${directory} has no file with hashes: there is no dashboard chain to check`);
+  }
+  for (const chain of ["agent", "dashboard"] as const) {
+    const saw = sawOther[chain];
+    if (saw === undefined) continue;
+    const what = `a witness saw ${saw.entries} entries of the ${chain} chain, the last with the hash ${saw.tip}`;
+    warnings.push(`${witnessFile}:${saw.line}: ${what}; the chain there is now is another or shorter`);
   }
   if (timesLost) warnings.push("the dashboard's files fit in the order of their names: modification times were lost");
   if (agent.present && manifest.line === undefined) warnings.push("no manifest was linked");
@@ -189,8 +195,11 @@ function text({ valid, reasons, warnings }: Answer, found: Unified, directory: s
       `${witness.witnesses} lines in order`,
     ],
   ]);
+  const odd = found.sawOther.agent ?? found.sawOther.dashboard ?? dashboard.warnings[0];
   const verdict = valid
-    ? "VALID: both chains are intact, and what binds them holds.\n"
+    ? odd === undefined
+      ? "VALID: both chains are intact, and what binds them holds.\n"
+      : "VALID by the rules, but something does not fit: see the notes.\n"
     : `NOT VALID:\n${table(reasons.map((reason) => [reason]))}`;
   const notes = warnings.map((warning) => `note: ${warning}\n`).join("");
   return `${found.agentFile}\n${directory}\n${parts}${notes}${verdict}`;

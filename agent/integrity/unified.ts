@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type AgentTrail, type Anchor, readAgentTrail } from "./unified/agent-trail.ts";
 import { type DashboardTrail, readDashboardTrail } from "./unified/dashboard-trail.ts";
 import { NotAFileError, openFile, piecesOf } from "./unified/lines.ts";
-import { readWitness, type Witness } from "./unified/witness.ts";
+import { readWitness, type Seen, type Witness } from "./unified/witness.ts";
 
 export interface Unified {
   readonly agentFile: string;
@@ -23,6 +23,8 @@ export interface Unified {
   readonly manifest: { readonly line: number | undefined; readonly problem: string | undefined };
   /** The agent's chain has fewer entries than a witness saw. */
   readonly truncated: boolean;
+  /** The first witness that saw another chain than one that holds now; the reference does not ask for this. */
+  readonly sawOther: { readonly agent: Seen | undefined; readonly dashboard: Seen | undefined };
   /** As the reference's `verifyUnified` and `verifyManifestLink` answer. */
   readonly unifiedValid: boolean;
   readonly manifestLinkValid: boolean;
@@ -33,11 +35,12 @@ export async function checkUnified(project: string, dashboardOrders: readonly (r
   const agentFile = join(project, ".loki", "audit", "audit.jsonl");
   const witnessFile = join(project, ".loki", "audit", "witness.jsonl");
   const manifestFile = join(project, ".loki", "loki-run.json");
-  const agent = await readAgentTrail(agentFile);
-  const lengths = new Set(agent.anchors.map(({ pinned }) => pinned?.entries ?? 0));
+  const witness = await readWitness(witnessFile);
+  const agent = await readAgentTrail(agentFile, new Set(witness.agent.map(({ entries }) => entries)));
+  const lengths = new Set(witness.dashboard.map(({ entries }) => entries));
+  for (const { pinned } of agent.anchors) if (pinned !== undefined) lengths.add(pinned.entries);
   const { dashboard, turn } = await firstThatHolds(dashboardOrders, lengths);
   const anchors = anchorsProblem(agent.anchors, dashboard);
-  const witness = await readWitness(witnessFile);
   const manifest = {
     line: agent.link?.line,
     problem: agent.link && (await manifestProblem(manifestFile, agent.link.sha256)),
@@ -54,6 +57,10 @@ export async function checkUnified(project: string, dashboardOrders: readonly (r
     manifestFile,
     manifest,
     truncated,
+    sawOther: {
+      agent: agent.valid && !truncated ? otherThan(witness.agent, agent.tips) : undefined,
+      dashboard: dashboard.valid ? otherThan(witness.dashboard, dashboard.tips) : undefined,
+    },
     unifiedValid: agent.valid && dashboard.valid && anchors === undefined && witness.valid,
     manifestLinkValid: agent.valid && manifest.problem === undefined && !truncated,
   };
@@ -93,6 +100,10 @@ function anchorsProblem(
     }
   }
   return undefined;
+}
+
+function otherThan(seen: readonly Seen[], tips: ReadonlyMap<number, string>): Seen | undefined {
+  return seen.find(({ entries, tip }) => entries > 0 && tips.get(entries) !== tip);
 }
 
 /** Why the manifest is not the one that was linked; undefined where it is. */

@@ -32,10 +32,14 @@ export interface AgentTrail {
   readonly problem: string | undefined;
   readonly anchors: readonly Anchor[];
   readonly link: ManifestLink | undefined;
+  /** By number of entries, for those asked for that the chain reaches before it breaks. */
+  readonly tips: ReadonlyMap<number, string>;
 }
 
-export async function readAgentTrail(path: string): Promise<AgentTrail> {
+/** `lengths`: after how many entries the tip is wanted. */
+export async function readAgentTrail(path: string, lengths: ReadonlySet<number>): Promise<AgentTrail> {
   const file = await openFile(path);
+  const tips = new Map<number, string>();
   const anchors: Anchor[] = [];
   let link: ManifestLink | undefined;
   let entries = 0;
@@ -47,8 +51,10 @@ export async function readAgentTrail(path: string): Promise<AgentTrail> {
     for await (const { bytes, number } of javascriptLines(file)) {
       if (brokenLine === undefined) {
         const step = reader.next(bytes, 0, bytes.length);
-        if (step === Step.follows) entries++;
-        else {
+        if (step === Step.follows) {
+          entries++;
+          if (lengths.has(entries)) tips.set(entries, reader.tip);
+        } else {
           brokenLine = number;
           problem = problemOf(step, reader);
         }
@@ -60,7 +66,7 @@ export async function readAgentTrail(path: string): Promise<AgentTrail> {
     }
   }
   const valid = brokenLine === undefined;
-  return { present: file !== undefined, valid, entries, brokenLine, problem, anchors, link };
+  return { present: file !== undefined, valid, entries, brokenLine, problem, anchors, link, tips };
 }
 
 function problemOf(step: number, reader: ChainReader): string {
@@ -121,6 +127,6 @@ function linkOf(metadata: unknown, line: number): ManifestLink {
 }
 
 /** Anything else equals no hash, and may be megabytes. */
-function hashOf(value: unknown): string | undefined {
+export function hashOf(value: unknown): string | undefined {
   return typeof value === "string" && value.length === DASHBOARD_GENESIS.length ? value : undefined;
 }

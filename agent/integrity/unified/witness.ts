@@ -1,5 +1,5 @@
 /** The witness file: one line for each time somebody noted how long both chains were. It only ever grows, and so do its counts. */
-import { jsonOf } from "./agent-trail.ts";
+import { hashOf, jsonOf } from "./agent-trail.ts";
 import { javascriptLines, openFile } from "./lines.ts";
 
 export interface Witness {
@@ -11,6 +11,16 @@ export interface Witness {
   readonly problem: string | undefined;
   /** The largest number of agent entries any line names; undefined where none does. */
   readonly highWater: number | undefined;
+  /** What the lines saw of each chain. */
+  readonly agent: readonly Seen[];
+  readonly dashboard: readonly Seen[];
+}
+
+/** The chain had so many entries, and the last one this hash. */
+export interface Seen {
+  readonly line: number;
+  readonly entries: number;
+  readonly tip: string;
 }
 
 export async function readWitness(path: string): Promise<Witness> {
@@ -19,13 +29,19 @@ export async function readWitness(path: string): Promise<Witness> {
   let brokenLine: number | undefined;
   let problem: string | undefined;
   let highWater: number | undefined;
+  const seen: Record<"agent" | "dashboard", Seen[]> = { agent: [], dashboard: [] };
   if (file !== undefined) {
     await using _ = file;
     let agent = -1;
     let dashboard = -1;
     for await (const { bytes, number } of javascriptLines(file)) {
       const value = jsonOf(bytes);
-      const counts = (value ?? {}) as { agentEntries?: unknown; dashboardEntries?: unknown };
+      const counts = (value ?? {}) as Record<string, unknown>;
+      for (const chain of ["agent", "dashboard"] as const) {
+        const tip = hashOf(counts[`${chain}TipHash`]);
+        const entries = countOf(counts[`${chain}Entries`]);
+        if (tip !== undefined && entries !== undefined) seen[chain].push({ line: number, entries, tip });
+      }
       const agentNow = countOf(counts.agentEntries);
       const dashboardNow = countOf(counts.dashboardEntries) ?? 0;
       // Lines behind the first that is not in order count here as well.
@@ -40,7 +56,7 @@ export async function readWitness(path: string): Promise<Witness> {
     }
   }
   const valid = brokenLine === undefined;
-  return { present: file !== undefined, valid, witnesses, brokenLine, problem, highWater };
+  return { present: file !== undefined, valid, witnesses, brokenLine, problem, highWater, ...seen };
 }
 
 function countOf(value: unknown): number | undefined {
