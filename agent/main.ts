@@ -4,6 +4,7 @@ import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
+import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
 Examples:
@@ -107,6 +108,8 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await listDeadLetters(configOf(options, program), context));
     });
 
+  addVerify(program, context, done);
+
   program
     .command("checksums")
     .description(
@@ -181,6 +184,12 @@ async function main(): Promise<number> {
     version: about.version,
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
+    input: () => process.stdin,
+    terminal: {
+      columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      colours: process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb",
+      drawable: process.stderr.isTTY && process.env.TERM !== "dumb",
+    },
     drained: () => drained(process.stdout),
   };
   let code: number = EXIT.fine;

@@ -67,6 +67,10 @@ function allowed(path: string): string[] {
   const [top, folder] = path.split("/") as [string, string];
   if (path.startsWith("agent/api/")) return ["agent/api/", "agent/json/"];
   if (path.startsWith("agent/json/")) return ["agent/api/", "agent/json/"];
+  if (path.startsWith("agent/integrity/offline/")) {
+    // Which files are one log, and in which order: the same answer as where they are read.
+    return ["agent/api/", "agent/json/", "agent/integrity/", "inputs/shared/files/group.ts"];
+  }
   if (path.startsWith("agent/integrity/")) return ["agent/api/", "agent/json/", "agent/integrity/"];
   if (path.startsWith("agent/state/")) return ["agent/api/", "agent/state/"];
   if (path.startsWith("agent/checksums/")) return ["agent/state/", "agent/checksums/"];

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { LoadedConfig } from "../../config/load.ts";
 import { ConfigError, formatProblem } from "../../config/problems.ts";
 import type { Registries } from "../api/plugin.ts";
@@ -10,8 +11,21 @@ export interface CommandContext {
   out(text: string): void;
   /** Standard error: everything that is said beside it. */
   err(text: string): void;
+  /** Standard input. */
+  input(): Readable;
+  readonly terminal: Terminal;
   /** Resolves when all of `out` has left the process: a pipe takes 64 KiB, and what still waits when the process ends is gone. */
   drained(): Promise<void>;
+}
+
+/** What somebody sits in front of. */
+export interface Terminal {
+  /** Of standard output; undefined where that is no terminal. */
+  readonly columns: number | undefined;
+  /** Standard output takes colours. */
+  readonly colours: boolean;
+  /** Standard error is a terminal too: what happens may be drawn there. */
+  readonly drawable: boolean;
 }
 
 export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;

@@ -1,0 +1,131 @@
+/** A file of a chain that is being read, with the bounds of the text that counts. */
+import type { Readable } from "node:stream";
+import { type LineMode, lastLineEnd, leadingSpace, withoutTrailingSpace } from "./lines.ts";
+import type { Bounded } from "./near.ts";
+import { openText, StreamText, streamText } from "./stream.ts";
+import type { FileText } from "./text.ts";
+
+const CHUNK = 64 * 1024;
+/** Read ahead of a stream, so that what stands behind an entry can be asked for. */
+const AHEAD = 1024 * 1024;
+
+export class Opened implements Bounded {
+  readonly text: FileText | StreamText;
+  readonly mode: LineMode;
+  #start = 0;
+  #end: number | undefined;
+
+  private constructor(text: FileText | StreamText, mode: LineMode) {
+    this.text = text;
+    this.mode = mode;
+  }
+
+  static async of(text: FileText | StreamText, mode: LineMode): Promise<Opened> {
+    const opened = new Opened(text, mode);
+    if (mode === "javascript") await opened.#trimStart();
+    await opened.fill(0);
+    return opened;
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Of a stream as far as it is known. */
+  get end(): number {
+    if (!this.ended) return this.text.end;
+    this.#end ??= this.mode === "javascript" ? this.#trimmedEnd() : this.text.end;
+    return this.#end;
+  }
+
+  get ended(): boolean {
+    return !(this.text instanceof StreamText) || this.text.ended;
+  }
+
+  /** Of a stream: reads on until `to` is at hand, and a little more. */
+  async fill(to: number): Promise<void> {
+    if (this.text instanceof StreamText) await this.text.fill(to + AHEAD);
+  }
+
+  release(position: number): void {
+    if (this.text instanceof StreamText) this.text.release(position);
+  }
+
+  /** The text in pieces of about `size` bytes that end where lines end; of a line longer than `maxLine` there may be a piece of its own. */
+  async *pieces(size: number, maxLine: number): AsyncGenerator<{ from: number; to: number }> {
+    let from = this.#start;
+    for (;;) {
+      let length = size;
+      let to: number;
+      for (;;) {
+        await this.fill(from + length);
+        to = Math.min(this.end, from + length);
+        if (to === this.end && this.ended) break;
+        const cut = lastLineEnd(this.text.read(from, to), this.mode);
+        if (cut > 0) to = from + cut;
+        if (cut > 0 || length > maxLine) break;
+        length *= 2;
+      }
+      if (to > from) yield { from, to };
+      if (to === this.end && this.ended) return;
+      from = to;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.text.close();
+  }
+
+  async #trimStart(): Promise<void> {
+    for (;;) {
+      await this.fill(this.#start + CHUNK);
+      const bytes = this.text.read(this.#start, this.#start + CHUNK);
+      const space = leadingSpace(bytes);
+      this.#start += space;
+      this.release(this.#start);
+      // Less than a character may be left at the end of what was read.
+      if (space < bytes.length - 2 || this.#start + CHUNK > this.text.end) return;
+    }
+  }
+
+  #trimmedEnd(): number {
+    let end = this.text.end;
+    for (;;) {
+      const from = Math.max(this.#start, this.text.lowest, end - CHUNK);
+      const left = withoutTrailingSpace(this.text.read(from, end));
+      end = from + left;
+      if (left > 2 || from === Math.max(this.#start, this.text.lowest)) return end;
+    }
+  }
+}
+
+/** A file that belongs to a chain. */
+export class ChainFile {
+  readonly path: string;
+  /** Milliseconds. */
+  readonly mtime: number;
+  /** On disk; 0 where that is not known. */
+  readonly size: number;
+  readonly #stdin: Readable | undefined;
+  #streamed: Opened | undefined;
+
+  constructor(path: string, mtime: number, size: number, stdin?: Readable) {
+    this.path = path;
+    this.mtime = mtime;
+    this.size = size;
+    this.#stdin = stdin;
+  }
+
+  /** A stream that cannot be read a second time. */
+  get once(): boolean {
+    return this.#stdin !== undefined;
+  }
+
+  async open(mode: LineMode): Promise<Opened> {
+    if (this.#stdin === undefined) return Opened.of(openText(this.path), mode);
+    if (this.#streamed === undefined || this.#streamed.mode !== mode) {
+      this.#streamed = await Opened.of(this.#streamed?.text ?? streamText(this.path, this.#stdin), mode);
+    }
+    return this.#streamed;
+  }
+}

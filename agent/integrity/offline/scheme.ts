@@ -1,0 +1,80 @@
+/** Which scheme a chain has: that of its first entry with a hash. */
+import { scanRecord } from "../../json/explain.ts";
+import { findMember } from "../../json/value.ts";
+import { detectScheme, type FieldNames, type Scheme } from "../scheme.ts";
+import { stripped } from "../space.ts";
+import { behind, LineEnds } from "./lines.ts";
+import { firstLine } from "./near.ts";
+import type { ChainFile } from "./opened.ts";
+import { MAX_LINE } from "./scan.ts";
+
+const PIECE = 1024 * 1024;
+/** Of a stream that can be read only once no more is looked at before it is checked. */
+const ONCE = 32 * 1024 * 1024;
+
+/** Undefined where no entry has a hash. */
+export async function schemeOfFiles(files: readonly ChainFile[], fields: FieldNames): Promise<Scheme | undefined> {
+  for (const file of files) {
+    const opened = await file.open("python");
+    const line = firstLine(opened, "python", MAX_LINE)?.bytes;
+    const scheme = line && schemeOfLine(line, fields);
+    if (!file.once) await opened.close();
+    if (scheme !== undefined) return scheme;
+  }
+  for (const file of files) {
+    const scheme = await eachCandidate(file, fields.hash ?? "hash", (line) => schemeOfLine(line, fields));
+    if (scheme !== undefined) return scheme;
+  }
+  return undefined;
+}
+
+/** Whether an entry of the file has the field of the scheme's hash. */
+export async function hasHash(file: ChainFile, scheme: Scheme): Promise<boolean> {
+  return (await eachCandidate(file, scheme.hash, (line) => hasHashField(line, scheme) || undefined)) ?? false;
+}
+
+/** Whether the line is an entry with a hash of the scheme, be it null. */
+export function hasHashField(line: Buffer, scheme: Scheme): boolean {
+  const object = objectIn(line);
+  return object !== undefined && findMember(line, object.start, object.end, scheme.hash) !== undefined;
+}
+
+function schemeOfLine(line: Buffer, fields: FieldNames): Scheme | undefined {
+  const object = objectIn(line);
+  return object && detectScheme(line, object.start, object.end, fields);
+}
+
+function objectIn(line: Buffer): { start: number; end: number } | undefined {
+  const { start, end } = stripped(line, 0, line.length);
+  return scanRecord(line, start, end) === undefined ? { start, end } : undefined;
+}
+
+/** Shows `visit` the lines in whose text a key ends with `word`, until it answers. */
+async function eachCandidate<T>(
+  file: ChainFile,
+  word: string,
+  visit: (line: Buffer) => T | undefined,
+): Promise<T | undefined> {
+  const opened = await file.open("python");
+  const needle = Buffer.from(`${word}"`);
+  try {
+    for await (const { from, to } of opened.pieces(PIECE, MAX_LINE)) {
+      if (file.once && to > ONCE) break;
+      const bytes = opened.text.read(from, to);
+      if (bytes.indexOf(needle) < 0) continue;
+      const ends = new LineEnds(bytes, "python", 0);
+      for (let p = 0; p < bytes.length; ) {
+        const end = ends.after(p);
+        const line = bytes.subarray(p, end < 0 ? bytes.length : end);
+        const answer = line.includes(needle) ? visit(line) : undefined;
+        if (answer !== undefined) return answer;
+        if (end < 0) break;
+        p = behind(bytes, end);
+      }
+      if (!file.once) opened.release(to);
+    }
+    return undefined;
+  } finally {
+    if (!file.once) await opened.close();
+  }
+}
