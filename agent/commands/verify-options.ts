@@ -34,6 +34,7 @@ export function addVerify(program: Command, context: CommandContext, done: (code
     .option("--start-hash <hash>", "the hash before the first entry", word)
     .option("--expect-tip <hash>", "the last entry's hash, or with --expect-entries that entry's", word)
     .option("--expect-entries <number>", "at least so many entries", count)
+    .option("--jobs <number>", "threads that check (default: one for each core)", jobs)
     .option("--all-breaks", "every break, and not only the first")
     .option("--json", "one JSON object")
     .addHelpText("after", HELP)
@@ -46,6 +47,12 @@ export function addVerify(program: Command, context: CommandContext, done: (code
 function word(text: string): string {
   if (text === "") throw new InvalidArgumentError("must not be empty");
   return text;
+}
+
+function jobs(text: string): number {
+  const number = count(text);
+  if (number < 1 || number > 1024) throw new InvalidArgumentError("must be from 1 to 1024");
+  return number;
 }
 
 function count(text: string): number {

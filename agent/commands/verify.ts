@@ -16,6 +16,7 @@ export interface VerifyFlags {
   readonly startHash: string;
   readonly expectTip: string;
   readonly expectEntries: number;
+  readonly jobs: number;
   readonly allBreaks: boolean;
   readonly json: boolean;
 }

@@ -2,16 +2,12 @@
 import type { Surroundings } from "../judge.ts";
 import { ChainReader, Entry } from "../reader.ts";
 import type { Scheme } from "../scheme.ts";
-import { type Bounded, lineAt, linesAfter, linesBefore } from "./near.ts";
+import { type Bounded, linesAfter, linesBefore } from "./near.ts";
+import { Seen } from "./seen.ts";
 
 /** Hashes that `before` may give away in all; afterwards only the nearest. */
 const HASHES = 2_000_000;
 const NEAREST = 64;
-/** Bytes that `seen` may look through beyond the size of everything. */
-const SEARCH = 4 * 1024 ** 3;
-const CHUNK = 1024 * 1024;
-/** What it costs to look at a line because its text has the hash, in bytes looked through. */
-const PER_HIT = 16 * 1024;
 
 export class Around implements Surroundings {
   firstOfChain = true;
@@ -20,11 +16,11 @@ export class Around implements Surroundings {
   readonly #scheme: Scheme;
   readonly #reader: ChainReader;
   readonly #startHash: string | undefined;
+  readonly #seen: Seen;
   #file = 0;
   #offset = 0;
   #end = 0;
   #hashes = HASHES;
-  #search: number;
   /** Stored hashes by position in the file `#cached`; "" where a line has none. */
   readonly #cache = new Map<number, string>();
   #cached = -1;
@@ -34,7 +30,7 @@ export class Around implements Surroundings {
     this.#scheme = scheme;
     this.#files = files;
     this.#reader = new ChainReader(scheme);
-    this.#search = SEARCH + 2 * size;
+    this.#seen = new Seen(scheme, files, size);
     this.#startHash = startHash;
   }
 
@@ -69,8 +65,8 @@ export class Around implements Surroundings {
       const file = this.#files[i]!();
       if (file === undefined) break;
       const lines = linesAfter(file, i === this.#file ? this.#end : file.start, count, this.#scheme.lines);
-      for (const { bytes } of lines) {
-        const stored = this.#stored(bytes);
+      for (const { offset, bytes } of lines) {
+        const stored = i === this.#file ? this.#storedAt(i, offset, bytes) : this.#stored(bytes);
         if (stored !== "") found.push(stored);
         if (found.length === count) break;
       }
@@ -80,37 +76,10 @@ export class Around implements Surroundings {
 
   seen(hash: string): boolean {
     if (hash === "") return false;
-    if (hash === this.#startHash) return true;
-    const needle = Buffer.from(hash);
-    for (let i = 0; i <= this.#file; i++) {
-      const file = this.#files[i]!();
-      if (file === undefined) continue;
-      if (this.#seenIn(file, i === this.#file ? this.#offset : file.end, needle, hash)) return true;
-    }
-    return false;
+    return hash === this.#startHash || this.#seen.before(hash, this.#file, this.#offset);
   }
 
-  #seenIn(file: Bounded, to: number, needle: Buffer, hash: string): boolean {
-    let from = Math.max(file.start, file.text.lowest);
-    while (from < to && this.#search > 0) {
-      const bytes = file.text.read(from, Math.min(to, from + CHUNK + needle.length - 1));
-      this.#search -= bytes.length;
-      const at = bytes.indexOf(needle);
-      if (at < 0) {
-        if (from + bytes.length >= to) break;
-        from += bytes.length - needle.length + 1;
-        continue;
-      }
-      // It may stand there as what another entry follows, or in a text.
-      this.#search -= PER_HIT;
-      const line = lineAt(file, from + at, this.#scheme.lines);
-      if (line !== undefined && this.#stored(line.bytes) === hash) return true;
-      from = line === undefined ? from + at + needle.length : line.offset + line.bytes.length + 1;
-    }
-    return false;
-  }
-
-  /** The lines before are asked for again and again where breaks stand close. */
+  /** The lines around are asked for again and again where breaks stand close. */
   #storedAt(file: number, offset: number, bytes: Buffer): string {
     if (this.#cached !== file || this.#cache.size > 100_000) {
       this.#cache.clear();

@@ -15,6 +15,7 @@ export interface Ranges {
   scan(scheme: Scheme, text: FileText, range: Range): Promise<Scanned>;
   /** Of a stream: only here. */
   scanHere(scheme: Scheme, text: Text, range: Range): Scanned;
+  close(): Promise<void>;
 }
 
 interface UnderWay {
@@ -60,6 +61,7 @@ export class Check {
     try {
       for (const [i, file] of this.#files.entries()) {
         const opened = await file.open(this.#scheme.lines);
+        await opened.awaitLastLine();
         this.#opened[i] = opened;
         if (opened.text instanceof StreamText) {
           await this.#settle(walk, 0);

@@ -33,7 +33,7 @@ export function findChains(paths: readonly string[], stdin: Readable | undefined
     if (stat?.isDirectory() === true) {
       for (const [group, name] of directoryFiles(path)) {
         const found = statOf(name);
-        if (found === undefined) throw new CannotCheck(`${name}: does not exist`);
+        if (found === undefined) throw new CannotCheck(`${name}: does not exist`, true);
         if (found.isFile()) add(group, name, found);
       }
     } else if (stat !== undefined) {

@@ -1,12 +1,15 @@
 /** Checks the hash chains in files: what `audit-agent verify` does, without a terminal. */
+import { availableParallelism } from "node:os";
 import type { Readable } from "node:stream";
 import type { FieldNames, SchemeName } from "../scheme.ts";
-import { verifyChain } from "./chain.ts";
+import { type ChainOptions, verifyChain } from "./chain.ts";
+import type { Ranges } from "./check.ts";
 import { findChains } from "./find.ts";
 import { InThisThread } from "./inline.ts";
 import type { OrderName } from "./order.ts";
+import { CannotCheck } from "./problem.ts";
 import type { ChainReport, Reason, Report } from "./report.ts";
-import { LIMITS } from "./scan.ts";
+import { LIMITS, type Limits } from "./scan.ts";
 
 export interface VerifyOptions {
   readonly scheme?: SchemeName | "auto" | undefined;
@@ -25,47 +28,72 @@ export interface VerifyOptions {
   readonly allBreaks?: boolean;
   /** What the path `-` means. */
   readonly stdin?: Readable;
+  /** Threads that check; all cores' unless said. What is small is checked without. */
+  readonly jobs?: number;
   /** Bytes that are checked at a time. */
   readonly rangeSize?: number;
+  readonly limits?: Limits;
+  /** Below so many bytes starting threads takes longer than they save. */
+  readonly inlineBelow?: number;
   /** Told how many bytes have been checked, of how many (0 where that is not known). */
   readonly progress?: (done: number, of: number) => void;
 }
 
 const RANGE = 4 * 1024 * 1024;
+const INLINE_BELOW = 8 * 1024 * 1024;
 const SOME_BREAKS = 100;
 const ALL_BREAKS = 100_000;
 
+/** Writers rotate their files: a name that is gone is looked for again, so often. */
+const ATTEMPTS = 3;
+
 /** Throws `CannotCheck` where a file cannot be read or there is nothing to check. */
 export async function verifyPaths(paths: readonly string[], options: VerifyOptions = {}): Promise<Report> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await verifyOnce(paths, options);
+    } catch (error) {
+      const again = error instanceof CannotCheck && error.vanished && attempt < ATTEMPTS && !paths.includes("-");
+      if (!again) throw error;
+    }
+  }
+}
+
+async function verifyOnce(paths: readonly string[], options: VerifyOptions): Promise<Report> {
   const chains = findChains(paths, options.stdin);
   const of = chains.flat().reduce((sum, file) => sum + file.size, 0);
   let done = 0;
+  const progress = (bytes: number) => {
+    done += bytes;
+    options.progress?.(done, of);
+  };
+  const chainOptions: ChainOptions = {
+    scheme: options.scheme ?? "auto",
+    fields: options.fields ?? {},
+    order: options.order ?? "auto",
+    anchor: options.anchor ?? "genesis",
+    startHash: options.startHash,
+    expectTip: options.expectTip,
+    expectEntries: options.expectEntries,
+    maxBreaks: options.allBreaks === true ? ALL_BREAKS : SOME_BREAKS,
+    rangeSize: options.rangeSize ?? RANGE,
+    limits: options.limits ?? LIMITS,
+  };
+  const ranges = await rangesFor(of, options, chainOptions);
   const reports: ChainReport[] = [];
-  const ranges = new InThisThread(LIMITS);
-  for (const files of chains) {
-    const report = await verifyChain(
-      files,
-      {
-        scheme: options.scheme ?? "auto",
-        fields: options.fields ?? {},
-        order: options.order ?? "auto",
-        anchor: options.anchor ?? "genesis",
-        startHash: options.startHash,
-        expectTip: options.expectTip,
-        expectEntries: options.expectEntries,
-        maxBreaks: options.allBreaks === true ? ALL_BREAKS : SOME_BREAKS,
-        rangeSize: options.rangeSize ?? RANGE,
-        limits: LIMITS,
-      },
-      ranges,
-      (bytes) => {
-        done += bytes;
-        options.progress?.(done, of);
-      },
-    );
-    reports.push(report);
+  try {
+    for (const files of chains) reports.push(await verifyChain(files, chainOptions, ranges, progress));
+  } finally {
+    await ranges.close();
   }
   return together(reports);
+}
+
+async function rangesFor(size: number, options: VerifyOptions, { rangeSize, limits }: ChainOptions): Promise<Ranges> {
+  const threads = Math.min(options.jobs ?? availableParallelism(), Math.ceil(size / rangeSize));
+  if (threads < 2 || size < (options.inlineBelow ?? INLINE_BELOW)) return new InThisThread(limits);
+  const { Pool } = await import("./pool.ts");
+  return new Pool(threads, limits);
 }
 
 function together(chains: readonly ChainReport[]): Report {

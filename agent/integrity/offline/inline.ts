@@ -21,4 +21,6 @@ export class InThisThread implements Ranges {
     if (this.#scanner?.of !== scheme) this.#scanner = { of: scheme, scanner: new Scanner(scheme, this.#limits) };
     return this.#scanner.scanner.scan(text, range);
   }
+
+  async close(): Promise<void> {}
 }

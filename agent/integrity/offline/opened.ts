@@ -1,13 +1,19 @@
 /** A file of a chain that is being read, with the bounds of the text that counts. */
 import type { Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
+import { systemClock } from "../../api/clock.ts";
 import { type LineMode, lastLineEnd, leadingSpace, withoutTrailingSpace } from "./lines.ts";
 import type { Bounded } from "./near.ts";
 import { openText, StreamText, streamText } from "./stream.ts";
-import type { FileText } from "./text.ts";
+import { FileText } from "./text.ts";
 
 const CHUNK = 64 * 1024;
 /** Read ahead of a stream, so that what stands behind an entry can be asked for. */
 const AHEAD = 1024 * 1024;
+/** A file that was written to so lately may still be. */
+const RECENT_MS = 2000;
+/** A line is written in less. */
+const WRITING_MS = 50;
 
 export class Opened implements Bounded {
   readonly text: FileText | StreamText;
@@ -25,6 +31,17 @@ export class Opened implements Bounded {
     if (mode === "javascript") await opened.#trimStart();
     await opened.fill(0);
     return opened;
+  }
+
+  /** The writer may be in the middle of the last line. */
+  async awaitLastLine(): Promise<void> {
+    const { text } = this;
+    if (!(text instanceof FileText) || text.end === 0) return;
+    const last = text.read(text.end - 1, text.end)[0];
+    if (last === 0x0a || last === 0x0d || Math.abs(systemClock.now() - text.mtime) > RECENT_MS) return;
+    await setTimeout(WRITING_MS);
+    text.takeRest(AHEAD);
+    this.#end = undefined;
   }
 
   get start(): number {

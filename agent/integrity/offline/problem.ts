@@ -1,6 +1,13 @@
 /** Why nothing can be said of a chain: a file cannot be read, or there is nothing to check. */
 export class CannotCheck extends Error {
   override readonly name = "CannotCheck";
+  /** A file that was there a moment ago: looking again may help. */
+  readonly vanished: boolean;
+
+  constructor(message: string, vanished = false) {
+    super(message);
+    this.vanished = vanished;
+  }
 }
 
 /** A failed system call in words, without its path. */

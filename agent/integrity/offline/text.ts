@@ -19,7 +19,7 @@ export function openRegular(path: string): { fd: number; size: number; dev: numb
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw new CannotCheck(`${path}: ${reasonOf(error)}`);
+    throw new CannotCheck(`${path}: ${reasonOf(error)}`, (error as NodeJS.ErrnoException).code === "ENOENT");
   }
   const stat = fstatSync(fd);
   if (!stat.isFile()) {
@@ -69,7 +69,7 @@ function readText(text: { path: string; fd: number; end: number }, from: number,
   } catch (error) {
     throw new CannotCheck(`${text.path}: ${reasonOf(error)}`);
   }
-  if (done < length) throw new CannotCheck(`${text.path}: became shorter while it was read`);
+  if (done < length) throw new CannotCheck(`${text.path}: became shorter while it was read`, true);
   return buffer;
 }
 
@@ -80,7 +80,9 @@ const KEPT_OPEN = 32;
 export class FileText implements Text {
   readonly path: string;
   readonly lowest = 0;
-  readonly end: number;
+  end: number;
+  /** Milliseconds. */
+  readonly mtime: number;
   readonly #identity: string;
   #fd: number | undefined;
   #pins = 0;
@@ -90,9 +92,10 @@ export class FileText implements Text {
 
   constructor(path: string) {
     this.path = path;
-    const { fd, size, dev, ino } = openRegular(path);
+    const { fd, size, dev, ino, mtime } = openRegular(path);
     this.#fd = fd;
     this.end = size;
+    this.mtime = mtime;
     this.#identity = `${dev}:${ino}`;
     this.#used();
   }
@@ -103,7 +106,7 @@ export class FileText implements Text {
       this.#fd = fd;
       if (`${dev}:${ino}` !== this.#identity) {
         this.close();
-        throw new CannotCheck(`${this.path}: was replaced while it was read`);
+        throw new CannotCheck(`${this.path}: was replaced while it was read`, true);
       }
     }
     this.#used();
@@ -112,6 +115,13 @@ export class FileText implements Text {
 
   read(from: number, to: number, into?: Buffer): Buffer {
     return readText({ path: this.path, fd: this.fd, end: this.end }, from, to, into);
+  }
+
+  /** Takes in the rest of a line that was only half written when the file was opened. */
+  takeRest(most: number): void {
+    const rest = Buffer.allocUnsafe(Math.min(most, Math.max(0, fstatSync(this.fd).size - this.end)));
+    const length = rest.subarray(0, readFully(this.fd, rest, this.end)).indexOf(0x0a) + 1;
+    this.end += length;
   }
 
   /** While pinned the descriptor stays open: another thread reads it. */
