@@ -84,11 +84,15 @@ export function checkFlow(config: Pick<ResolvedConfig, "inputs" | "filters" | "o
   const tags = [...new Set(config.inputs.map((input) => input.tag))];
   if (tags.length === 0) return;
   const known = tags.length === 1 ? `the only tag is ${tags[0]}` : `the inputs' tags are ${tags.join(", ")}`;
+  const made: string[] = [];
   for (const filter of config.filters) {
-    if (!tags.some(tagMatcher(filter.match))) report.warn("filter", filter.alias, `match fits no tag; ${known}`);
+    if (![...tags, ...made].some(tagMatcher(filter.match)))
+      report.warn("filter", filter.alias, `match fits no tag; ${known}`);
+    made.push(...(filter.definition.creates ?? []));
   }
+  const all = [...tags, ...config.filters.flatMap(({ definition }) => definition.creates ?? [])];
   for (const output of config.outputs) {
-    if (!tags.some(tagMatcher(output.match))) {
+    if (!all.some(tagMatcher(output.match))) {
       report.warn("output", output.alias, `match fits no tag, so nothing will arrive here; ${known}`);
     }
   }

@@ -18,6 +18,11 @@ export interface Source {
   /** Syslog facility and severity set on the input, for outputs that want them. */
   readonly facility?: string;
   readonly severity?: string;
+  /**
+   * It took the place of another on the same path, whose content was there before and is not any more (truncated: cut short; rolled_back:
+   * other content). Known to the process that saw it, and stored nowhere.
+   */
+  readonly history?: "truncated" | "rolled_back";
 }
 
 /** What an input needs in order to go on after this batch. The value is the input's own (JSON text); null forgets the key. */
@@ -26,12 +31,16 @@ export interface Position {
   readonly value: string | null;
 }
 
-/** Bits of `RecordBatch.flags`: what the input knows of a record. They are stored with it. */
+/** Bits of `RecordBatch.flags`: what an input or a filter knows of a record. They are stored with it. */
 export const RecordFlag = {
   /** A plain line, not JSON and not meant to be (`parser: none`): encoded as `{"message": …}` without a parse error. */
   plain: 1,
   /** The line was longer than `max_line_bytes` and travels cut; `cuts` has its length and hash. */
   cut: 2,
+  /** Its hash chain breaks here: marked `{"integrity":{"chain":"broken"}}` where it is encoded. */
+  broken: 4,
+  /** Its hash cannot be checked: marked `{"integrity":{"chain":"unverified"}}`. */
+  unverified: 8,
 } as const;
 
 /** A line that travels cut: its full length in bytes (without the newline) and the SHA-256 of all of it, in hex. */
@@ -154,6 +163,11 @@ export class RecordBatch {
   /** The same batch with `additions` appended to its own. */
   with(additions: readonly Addition[]): RecordBatch {
     return this.#derive({ additions: [...this.additions, ...additions] });
+  }
+
+  /** The same batch with these flags, one byte for each record. */
+  flagged(flags: Uint8Array): RecordBatch {
+    return this.#derive({ flags });
   }
 
   /** The records at `keep[0..count)` (ascending), in a new batch over the same bytes. Positions stay: what is dropped was still read. */

@@ -24,6 +24,18 @@ export type AgentEvent =
   /** Records an input or filter made itself. */
   | { is: "created"; by: string; records: number; reason: string }
   | { is: "filtered"; filter: string; records: number }
+  /** Entries whose place in their hash chain was verified, and lines before a log's first entry with a hash. */
+  | { is: "chain"; filter: string; verified: number; unchained: number }
+  /** A hash chain does not hold: a kind of break (docs/decisions/0011), or `unverifiable`. */
+  | {
+      is: "chain_break";
+      filter: string;
+      group: string;
+      kind: string;
+      level: "warn" | "error";
+      offset: number;
+      path?: string;
+    }
   | { is: "parse_error"; input: string; records: number; reason: string; path?: string; offset?: number }
   | { is: "line_cut"; input: string; path: string; offset: number; length: number }
   /** A file was met or changed; `reason` says why where that matters. */

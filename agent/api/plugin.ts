@@ -39,6 +39,8 @@ export interface FilterDefinition<O extends z.ZodObject = z.ZodObject> extends D
   readonly kind: "filter";
   /** It can drop records: a warning where one stands before `chain`. */
   readonly drops: boolean;
+  /** Tags of the records it makes itself. */
+  readonly creates?: readonly string[];
   /** Top-level fields it reads, and top-level keys of the additions it makes. */
   fields?(options: z.output<O>): readonly string[];
   create(options: z.output<O>, context: FilterContext): Filter | Promise<Filter>;

@@ -26,6 +26,11 @@ export interface ComponentStatus {
   readonly reason: string | undefined;
 }
 
+export interface FilterStatus extends ComponentStatus {
+  /** Hash chains it follows. */
+  readonly chains?: number | undefined;
+}
+
 export interface OutputStatus extends ComponentStatus {
   readonly ledger: Ledger;
   readonly backlog: { readonly records: number; readonly bytes: number; readonly oldest: number | undefined };
@@ -39,7 +44,7 @@ export interface OutputStatus extends ComponentStatus {
 export interface PipelineStatus {
   readonly startedAt: number;
   readonly inputs: readonly ComponentStatus[];
-  readonly filters: readonly ComponentStatus[];
+  readonly filters: readonly FilterStatus[];
   readonly outputs: readonly OutputStatus[];
   readonly queue: {
     readonly state: ComponentState;

@@ -38,14 +38,28 @@ export class FilterChain {
   tick(now: number): Filtered[] {
     const out: Filtered[] = [];
     for (const [at, link] of this.#links.entries()) {
-      link.filter.tick?.(now, (created) => this.#created(at, link, created, out));
+      link.filter.tick?.(now, (created) => this.#created(at, link, created, out, true));
     }
     return out;
   }
 
-  #from(start: number, batch: RecordBatch, counts: { read: number; created: number }, out: Filtered[]): Filtered {
+  /** Why nothing more may be read from the input. */
+  holds(input: string): string | undefined {
+    for (const { filter } of this.#links) {
+      const reason = filter.holds?.(input);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  }
+
+  #from(
+    start: number,
+    batch: RecordBatch,
+    counts: { read: number; created: number },
+    out: Filtered[],
+    states: AppendExtra["states"][number][] = [],
+  ): Filtered {
     let current = batch;
-    const states: { filter: string; group: string; state: Uint8Array }[] = [];
     for (let at = start; at < this.#links.length; at++) {
       const link = this.#links[at]!;
       if (!link.matches(current.tag)) continue;
@@ -60,9 +74,13 @@ export class FilterChain {
     return { batch: current, extra: { ...counts, filtered: batch.count - current.count, states } };
   }
 
-  #created(at: number, link: ChainLink, created: RecordBatch, out: Filtered[]): void {
+  /** `alone`: no batch comes behind it that would hold its maker's state. */
+  #created(at: number, link: ChainLink, created: RecordBatch, out: Filtered[], alone = false): void {
     if (created.count === 0) return;
     this.#emit({ is: "created", by: link.alias, records: created.count, reason: created.kind });
-    out.push(this.#from(at + 1, created, { read: 0, created: created.count }, out));
+    const { group } = created.source;
+    const state = alone ? link.filter.state?.(group) : undefined;
+    const states = state === undefined ? [] : [{ filter: link.alias, group, state }];
+    out.push(this.#from(at + 1, created, { read: 0, created: created.count }, out, states));
   }
 }

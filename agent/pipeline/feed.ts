@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
 import type { ComponentState, Emit } from "../api/events.ts";
@@ -17,7 +18,12 @@ export interface FeedParts {
   readonly fields: FieldReader;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** A filter that lets nothing more be read makes the input fail, instead of waiting. */
+  readonly once?: boolean;
 }
+
+/** A filter that holds the input is asked so often whether it still does. */
+const HOLD_MS = 1_000;
 
 /** Pulls one input through the filters into the queue. Each input has its own feed: one that ends or waits does not hold the others. */
 export class Feed {
@@ -33,6 +39,8 @@ export class Feed {
   #since: number;
   #reason: string | undefined;
   #stopped = false;
+  readonly #once: boolean;
+  readonly #stopping = new AbortController();
 
   constructor(parts: FeedParts) {
     this.alias = parts.alias;
@@ -44,6 +52,7 @@ export class Feed {
     this.#clock = parts.clock;
     this.#emit = parts.emit;
     this.#since = parts.clock.now();
+    this.#once = parts.once ?? false;
   }
 
   get failed(): boolean {
@@ -59,6 +68,7 @@ export class Feed {
     };
     this.#become("ok");
     try {
+      if (!(await this.#mayRead())) return this.#become("stopped");
       for await (const batch of input.read()) {
         if (batch.count > 0) this.#tell(batch);
         // Not awaited one by one: what a filter created and the batch it came from are one step in the queue's order.
@@ -66,12 +76,28 @@ export class Feed {
           .process(batch)
           .map(({ batch: out, extra }) => this.#queue.append(out, { ...extra, ...whileFull }));
         await Promise.all(appends);
+        if (!(await this.#mayRead())) break;
       }
       this.#become("stopped");
     } catch (error) {
       if (this.#stopped) this.#become("stopped");
       else this.#become("failed", messageOf(error));
     }
+  }
+
+  /** Waits as long as a filter lets nothing more be read. False: it was stopped meanwhile. */
+  async #mayRead(): Promise<boolean> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      const reason = this.#chain.holds(this.alias);
+      if (reason === undefined) break;
+      if (this.#once) throw new Error(reason);
+      if (signal.aborted) return false;
+      if (this.#reason !== reason) this.#become("blocked", reason);
+      await setTimeout(HOLD_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+    if (this.#state === "blocked") this.#become("ok");
+    return true;
   }
 
   /** Counts what was read, and of it the lines that should have been JSON objects and are not: here, once, before anything drops them. */
@@ -99,11 +125,13 @@ export class Feed {
 
   /** Asks the input for a last sweep. */
   stop(): void {
+    this.#stopping.abort();
     this.#input.stop();
   }
 
   async close(): Promise<void> {
     this.#stopped = true;
+    this.#stopping.abort();
     await this.#input.close();
   }
 

@@ -106,7 +106,7 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
         positions,
         once,
       });
-      const feed = new Feed({ alias, plugin: definition.name, input, chain, queue, fields, clock, emit });
+      const feed = new Feed({ alias, plugin: definition.name, input, chain, queue, fields, clock, emit, once });
       shutdown.first(() => feed.close());
       feeds.push(feed);
     }
@@ -117,12 +117,13 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
       return {
         startedAt,
         inputs: feeds.map((feed) => feed.status()),
-        filters: config.filters.map(({ alias, definition }) => ({
+        filters: config.filters.map(({ alias, definition }, at) => ({
           alias,
           plugin: definition.name,
           state: "ok",
           since: startedAt,
           reason: undefined,
+          ...links[at]!.filter.status?.(),
         })),
         outputs: lanes.map((lane) => lane.status()),
         queue: {
@@ -141,12 +142,18 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
     };
     options.telemetry.observe(status);
 
-    const tick = async () => {
-      await Promise.all(chain.tick(clock.monotonic()).map(({ batch, extra }) => queue.append(batch, extra)));
+    const tick = async (now = clock.monotonic()) => {
+      await Promise.all(chain.tick(now).map(({ batch, extra }) => queue.append(batch, extra)));
     };
-    const ticking = tickEvery(1_000, tick, emit);
+    const ticking = tickEvery(1_000, () => tick(), emit);
     for (const lane of lanes) void lane.run();
-    const fed = Promise.all(feeds.map((feed) => feed.run()));
+    let stopping: Promise<void> | undefined;
+    const complain = (error: unknown) =>
+      emit({ is: "notice", level: "error", component: "filters", message: messageOf(error) });
+    // Where the inputs were stopped there is more to come, at the next start.
+    const fed = Promise.all(feeds.map((feed) => feed.run())).then(() =>
+      tick(stopping ? clock.monotonic() : Number.POSITIVE_INFINITY).catch(complain),
+    );
     const closing = new AbortController();
     const settle = async () => {
       if (closing.signal.aborted) return;
@@ -164,7 +171,6 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
       await Promise.race([queue.flush().catch(() => {}), late]);
       await Promise.all(lanes.map((lane) => lane.drained(grace)));
     };
-    let stopping: Promise<void> | undefined;
     const stop = async () => {
       ticking.stop();
       try {

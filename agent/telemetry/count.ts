@@ -11,6 +11,11 @@ const RULES: Rules = {
   },
   created: (counters, { by, records }) => counters.add("created_records", records, by),
   filtered: (counters, { filter, records }) => counters.add("filtered_records", records, filter),
+  chain(counters, { filter, verified, unchained }) {
+    counters.add("chain_verified_entries", verified, filter);
+    counters.add("chain_unchained_lines", unchained, filter);
+  },
+  chain_break: (counters, { filter, kind }) => counters.add("chain_breaks", 1, filter, kind),
   parse_error: (counters, { input, records }) => counters.add("parse_error_records", records, input),
   line_cut: (counters, { input }) => counters.add("cut_lines", 1, input),
   file: (counters, { input, change }) => counters.add("file_changes", 1, input, change),

@@ -13,6 +13,9 @@ export const COUNTERS = {
   read_bytes: { help: "Bytes read by an input.", labels: ["input"] },
   created_records: { help: "Records the agent made itself.", labels: ["by"] },
   filtered_records: { help: "Records dropped by a filter, as configured.", labels: ["filter"] },
+  chain_verified_entries: { help: "Entries whose place in their hash chain was verified.", labels: ["filter"] },
+  chain_unchained_lines: { help: "Lines before the first entry with a hash.", labels: ["filter"] },
+  chain_breaks: { help: "Places where a hash chain does not hold. Alert on any increase.", labels: ["filter", "kind"] },
   parse_error_records: {
     help: "Lines that were not what the parser expects; shipped all the same.",
     labels: ["input"],

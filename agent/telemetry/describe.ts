@@ -57,6 +57,7 @@ export function levelOf(event: AgentEvent): LogLevel {
     case "read":
     case "created":
     case "filtered":
+    case "chain":
     case "delivered":
     case "repeated":
     case "addition_moved":
@@ -81,6 +82,7 @@ export function levelOf(event: AgentEvent): LogLevel {
     case "component":
       return STATE_LEVEL[event.state];
     case "notice":
+    case "chain_break":
       return event.level;
     default:
       return never(event);
@@ -97,6 +99,12 @@ export function describe(event: AgentEvent): Line {
       return { level, component: event.by, message: `made ${records(event.records)}: ${event.reason}` };
     case "filtered":
       return { level, component: event.filter, message: `filtered ${records(event.records)}` };
+    case "chain":
+      return { level, component: event.filter, message: `verified ${records(event.verified)} of hash chains` };
+    case "chain_break": {
+      const message = `the hash chain does not hold in ${event.path ?? event.group} at ${event.offset}: ${event.kind}`;
+      return { level, component: event.filter, message, key: `chain ${event.filter} ${event.kind} ${event.group}` };
+    }
     case "parse_error": {
       const at =
         event.path === undefined ? "" : ` (${event.path}${event.offset === undefined ? "" : ` at ${event.offset}`})`;

@@ -22,6 +22,7 @@ const GAUGES = {
   output_stalled: ["1 while records wait and none is settled for a minute.", ["output"]],
   ledger_records: ["read + created = filtered + delivered + rejected + lost + queued.", ["output", "member"]],
   ledger_imbalance_records: ["0 when the ledger balances.", ["output"]],
+  chains: ["Hash chains a filter follows.", ["filter"]],
   backlog_records: ["Records in the queue that an output has not settled.", ["output"]],
   backlog_bytes: ["Bytes in the queue that an output has not settled.", ["output"]],
   backlog_oldest_seconds: ["How long the oldest of them waits.", ["output"]],
@@ -87,6 +88,7 @@ export class Metrics {
       this.#set("backlog_oldest_seconds", backlog.oldest_seconds, name);
     }
     if (!status) return;
+    for (const { alias, chains } of status.filters) if (chains !== undefined) this.#set("chains", chains, alias);
     for (const { alias, inFlight } of status.outputs) this.#set("in_flight_writes", inFlight, alias);
     this.#set("queue_bytes", status.queue.bytes);
     this.#set("queue_max_bytes", status.queue.maxBytes);

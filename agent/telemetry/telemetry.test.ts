@@ -43,6 +43,16 @@ const ONE_OF_EACH: { [K in AgentEvent["is"]]: Extract<AgentEvent, { is: K }> } =
   read: { is: "read", input: "tail", records: 3, bytes: 1400 },
   created: { is: "created", by: "chain", records: 1, reason: "verified so far" },
   filtered: { is: "filtered", filter: "level", records: 2 },
+  chain: { is: "chain", filter: "chain", verified: 400, unchained: 2 },
+  chain_break: {
+    is: "chain_break",
+    filter: "chain",
+    group: "/a",
+    kind: "edited",
+    level: "error",
+    offset: 4711,
+    path: "/a/b.jsonl",
+  },
   parse_error: {
     is: "parse_error",
     input: "tail",
@@ -100,7 +110,7 @@ test("every event is one line, with its fields", () => {
     expect(String(line.msg)).not.toMatch(/undefined|NaN|\[object/);
     expect(line.component).toBeTruthy();
   }
-  expect(written[11]).toMatchObject({ level: "warn", output: "es", attempt: 1, delayMs: 900 });
+  expect(written[13]).toMatchObject({ level: "warn", output: "es", attempt: 1, delayMs: 900 });
 });
 
 test("a line that is only a brace has a hint", () => {

@@ -438,3 +438,35 @@ function rawOf(text: string): [string, string][] {
   }
   return found;
 }
+
+describe("marks", () => {
+  const flags = Uint8Array.of(0, RecordFlag.broken, RecordFlag.unverified, RecordFlag.broken | RecordFlag.plain);
+  const records = ['{"a":1}', '{"b":2,"integrity":{"x":1}}', "oops", "plain"];
+
+  it("stand in the records they are of, beside what else is added, and never in an original", () => {
+    const batch = batchOf(records, { flags, additions: [add("metadata.env", "prod")] });
+    expect(encodeAll(batch).lines.map((line) => JSON.parse(line))).toEqual([
+      { a: 1, metadata: { env: "prod" } },
+      { b: 2, integrity: { x: 1, chain: "broken" }, metadata: { env: "prod" } },
+      {
+        message: "oops",
+        parse_error: expect.any(String),
+        metadata: { env: "prod" },
+        integrity: { chain: "unverified" },
+      },
+      { message: "plain", metadata: { env: "prod" }, integrity: { chain: "broken" } },
+    ]);
+    expect(encodeAll(batch, { format: "original" }).lines).toEqual(records);
+  });
+
+  it("win over an addition of the same name", () => {
+    const batch = batchOf(['{"a":1}'], {
+      flags: Uint8Array.of(RecordFlag.broken),
+      additions: [add("integrity.chain", "mine"), add("integrity.by", "x")],
+    });
+    expect(JSON.parse(encodeAll(batch, { fields: ["integrity"] }).lines[0]!)).toEqual({
+      a: 1,
+      integrity: { chain: "broken", by: "x" },
+    });
+  });
+});

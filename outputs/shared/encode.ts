@@ -11,7 +11,6 @@
  * which changes no value and no canonical form, so hash chains stay valid. `format: original` ships a record's exact bytes but for that
  * (in a line that is no JSON, too); a cut line has no exact bytes any more and is wrapped as above, without additions.
  */
-import { isUtf8 } from "node:buffer";
 import {
   type Addition,
   type FieldReader,
@@ -21,10 +20,11 @@ import {
   Spans,
 } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
-import { scanRecord } from "../../agent/json/scanner.ts";
 import { replaceNonFinite, type Span } from "../../agent/json/value.ts";
 import { type Group, groupAdditions } from "./additions.ts";
+import { MARKED, withMark } from "./marks.ts";
 import { closingBrace, isEmpty, merge, mergeInto } from "./merge.ts";
+import { wrap } from "./wrap.ts";
 import { ByteWriter } from "./writer.ts";
 
 export interface EncoderOptions {
@@ -86,6 +86,7 @@ export class Encoder {
     const recordFlags = batch.flags === undefined ? 0 : batch.flags[index]!;
     const spanFlags = this.#spans.flags(index);
     if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
+    else if ((recordFlags & MARKED) !== 0) this.#marked(batch, index, recordFlags, spanFlags, writer, extra, unfit);
     else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
       this.#wrapped(batch, index, writer, extra, unfit);
     else if (
@@ -234,6 +235,28 @@ export class Encoder {
     this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
   }
 
+  /** Rare, so it may take long. */
+  #marked(
+    batch: RecordBatch,
+    index: number,
+    recordFlags: number,
+    spanFlags: number,
+    writer: ByteWriter,
+    extra: Buffer | undefined,
+    unfit: string | undefined,
+  ): void {
+    const scratch = this.#scratch;
+    scratch.reset();
+    const [start, end] = [batch.starts[index]!, batch.ends[index]!];
+    if ((recordFlags & ~MARKED) !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
+      wrap(batch, index, scratch, unfit);
+    else if ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
+      scratch.bytes(replaceNonFinite(batch.buffer, start, end));
+    else scratch.bytes(batch.buffer, start, end);
+    blankLineBreaks(scratch.buffer, 0, scratch.length);
+    this.#count(merge(scratch.buffer, 0, scratch.length, withMark(this.#groups, recordFlags), writer, extra));
+  }
+
   #exact(
     batch: RecordBatch,
     index: number,
@@ -268,40 +291,4 @@ function sameAdditions(a: readonly Addition[], b: readonly Addition[]): boolean 
 
 function blankLineBreaks(buffer: Buffer, start: number, end: number): void {
   for (let i = start; i < end; i++) if (buffer[i] === NEWLINE || buffer[i] === 0x0d) buffer[i] = 0x20;
-}
-
-/** A record that is no JSON object, as one. */
-function wrap(batch: RecordBatch, index: number, writer: ByteWriter, unfit?: string): void {
-  const flags = batch.flags === undefined ? 0 : batch.flags[index]!;
-  const cut = (flags & RecordFlag.cut) !== 0;
-  const bytes = cut ? wholeCharacters(batch.bytes(index)) : batch.bytes(index);
-  const valid = isUtf8(bytes);
-  writer.ascii('{"message":');
-  writer.utf8(JSON.stringify(bytes.toString("utf8")));
-  if (!valid) {
-    writer.ascii(',"message_base64":"');
-    writer.ascii(bytes.toString("base64"));
-    writer.byte(0x22);
-  }
-  if (cut) {
-    const known = batch.cuts?.get(index);
-    writer.ascii(',"truncated":true');
-    if (known) writer.ascii(`,"original_length":${known.length},"original_sha256":"${known.sha256}"`);
-  } else if ((flags & RecordFlag.plain) === 0) {
-    writer.ascii(',"parse_error":');
-    writer.utf8(JSON.stringify(scanRecord(bytes, 0, bytes.length) ?? unfit ?? "not a JSON object"));
-  }
-  writer.byte(0x7d);
-}
-
-/** Without a character that the cut left unfinished. */
-function wholeCharacters(bytes: Buffer): Buffer {
-  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
-    const byte = bytes[bytes.length - back]!;
-    if (byte < 0x80) break;
-    if (byte < 0xc0) continue;
-    const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-    return needs > back ? bytes.subarray(0, -back) : bytes;
-  }
-  return bytes;
 }

@@ -59,12 +59,16 @@ export class Catalog {
   }
 
   /** A file not seen before: the next generation of its fingerprint. */
-  create(file: LogFile, remembered: Pick<Remembered, "fingerprint" | "first" | "group">): Memory {
+  create(
+    file: LogFile,
+    remembered: Pick<Remembered, "fingerprint" | "first" | "group">,
+    history?: Source["history"],
+  ): Memory {
     const generation = this.sharing(remembered.fingerprint).reduce(
       (next, each) => Math.max(next, each.generation + 1),
       0,
     );
-    const memory = this.#keep({
+    const begun: Remembered = {
       ...remembered,
       generation,
       path: file.path,
@@ -77,7 +81,8 @@ export class Catalog {
       skipped: false,
       gone: undefined,
       lost: 0,
-    });
+    };
+    const memory = this.#keep(begun, history);
     this.adopt(file, memory);
     return memory;
   }
@@ -188,11 +193,11 @@ export class Catalog {
     }
   }
 
-  #keep(remembered: Remembered): Memory {
+  #keep(remembered: Remembered, history?: Source["history"]): Memory {
     const id = sourceId(this.#context.node, remembered.fingerprint, remembered.generation);
     const memory: Memory = {
       ...remembered,
-      source: this.#source(id, remembered),
+      source: this.#source(id, remembered, history),
       file: undefined,
       marks: [],
       missed: 0,
@@ -204,7 +209,7 @@ export class Catalog {
     return memory;
   }
 
-  #source(id: string, { group, path }: Remembered): Source {
+  #source(id: string, { group, path }: Remembered, history: Source["history"]): Source {
     const { facility, severity } = this.#marks;
     return {
       id,
@@ -213,6 +218,7 @@ export class Catalog {
       path,
       ...(facility === undefined ? {} : { facility }),
       ...(severity === undefined ? {} : { severity }),
+      ...(history === undefined ? {} : { history }),
     };
   }
 }

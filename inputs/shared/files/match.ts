@@ -1,5 +1,6 @@
 /** Decides which remembered file a file is, if any: the heart of "nothing lost, nothing twice". */
 import { basename } from "node:path";
+import type { Source } from "../../../agent/api/batch.ts";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Catalog } from "./catalog.ts";
 import { compareNames, groupOf, isCompressed } from "./group.ts";
@@ -77,9 +78,9 @@ export class Matcher {
     }
     if (!file.before) file.replaced ??= this.#replacedBy(file, found);
     if (this.#catalog.awaits(groupOf(file.path, this.#options.groupBy))) return false;
-    this.#sayWhatWas(file, found);
+    const history = this.#sayWhatWas(file, found);
     const group = groupOf(file.path, this.#options.groupBy);
-    const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group });
+    const memory = this.#catalog.create(file, { fingerprint: found.hash, first: found.first, group }, history);
     emit({ is: "file", input: alias, path: file.path, change: "found", bytes: file.size });
     if (initial) await this.#skip(file, memory);
     return true;
@@ -301,26 +302,26 @@ export class Matcher {
     return this.#catalog.lastAt(file.inode).some((memory) => !memory.file && memory.gone === undefined);
   }
 
-  /** A new file in the place of a remembered one, or with the inode of one: somebody may want to know. */
-  #sayWhatWas(file: LogFile, found: Fingerprint): void {
+  /** A new file in the place of a remembered one, or with the inode of one: somebody may want to know. Answers what became of that one. */
+  #sayWhatWas(file: LogFile, found: Fingerprint): Source["history"] {
     const { before, replaced = [] } = file;
     file.before = undefined;
     file.replaced = undefined;
     file.stirred = undefined;
-    if (before?.reported) return;
-    const candidates = before ? [before.memory] : replaced;
-    for (const memory of candidates) {
-      if (memory.fingerprint !== found.hash) {
-        if (memory.inode === file.inode) this.#say(file, "truncated", "other content stands in its place");
-      } else if (file.inode === memory.inode && file.size < memory.offset) {
-        this.#say(file, "truncated", "it is shorter than what was read");
-      } else if (file.size < memory.offset) {
-        this.#say(file, "rolled_back", "it is shorter than what was read");
-      } else {
-        this.#say(file, "rolled_back", "the content before the offset changed");
-      }
-      return;
+    // Where a copy goes on with what it was, it was only rotated.
+    if (before?.reported) return file.compressed || before.memory.file ? undefined : "truncated";
+    const [memory] = before ? [before.memory] : replaced;
+    if (memory === undefined) return undefined;
+    if (memory.fingerprint !== found.hash) {
+      if (memory.inode !== file.inode) return undefined;
+      return this.#say(file, "truncated", "other content stands in its place");
     }
+    if (file.size >= memory.offset) return this.#say(file, "rolled_back", "the content before the offset changed");
+    return this.#say(
+      file,
+      file.inode === memory.inode ? "truncated" : "rolled_back",
+      "it is shorter than what was read",
+    );
   }
 
   #replacedBy(file: LogFile, found: Fingerprint): readonly Memory[] {
@@ -348,8 +349,9 @@ export class Matcher {
     });
   }
 
-  #say(file: LogFile, change: "truncated" | "rolled_back", reason: string): void {
+  #say<C extends "truncated" | "rolled_back">(file: LogFile, change: C, reason: string): C {
     this.#context.emit({ is: "file", input: this.#context.alias, path: file.path, change, reason });
+    return change;
   }
 }
 

@@ -1,0 +1,143 @@
+import { Judge, type JudgeMemory } from "../../agent/integrity/judge.ts";
+import { ChainReader } from "../../agent/integrity/reader.ts";
+import { type Scheme, schemeOf } from "../../agent/integrity/scheme.ts";
+import { Recent } from "./recent.ts";
+import { type ChainState, decodeState, encodeState, type Held, type Origin } from "./state.ts";
+
+/** So many sources of a group are remembered as begun. */
+const SOURCES = 16;
+const NOTHING: JudgeMemory = { open: [], gap: undefined, moved: undefined };
+
+/** What is known of one chain: where it stands, what was met, what is still open. */
+export class Known {
+  readonly reader: ChainReader;
+  /** Reads other entries than the one in question. */
+  readonly probe: ChainReader;
+  readonly recent: Recent;
+  readonly state: ChainState;
+  judge: Judge;
+  /** A file's beginning waits for another one to explain it. */
+  holding: boolean;
+
+  private constructor(scheme: Scheme, state: ChainState, recent: Recent) {
+    this.reader = new ChainReader(scheme, state.tip);
+    this.reader.tipSeq = state.tipSeq;
+    this.probe = new ChainReader(scheme);
+    this.recent = recent;
+    this.state = state;
+    this.judge = new Judge(state.judge);
+    this.holding = state.held.length > 0;
+  }
+
+  static begin(scheme: Scheme, at: ChainState["at"], now: number): Known {
+    const { name, hash, previous, genesis } = scheme;
+    return new Known(
+      scheme,
+      {
+        scheme: name,
+        hash,
+        previous,
+        anchored: false,
+        tip: genesis,
+        tipSeq: undefined,
+        judge: NOTHING,
+        at,
+        entries: 0,
+        inFile: 0,
+        breaks: 0,
+        told: { entries: 0, count: 0, at: now },
+        active: now,
+        last: undefined,
+        sources: [],
+        run: 0,
+        waiting: [],
+        waitingSince: 0,
+        held: [],
+        linked: [],
+        excused: undefined,
+        outbox: [],
+        diverted: undefined,
+        stopped: undefined,
+      },
+      new Recent(),
+    );
+  }
+
+  /** undefined for a state of another version. */
+  static restore(bytes: Uint8Array): Known | undefined {
+    const decoded = decodeState(bytes);
+    if (decoded === undefined) return undefined;
+    const { state, hashes } = decoded;
+    const scheme = schemeOf(state.scheme, { hash: state.hash, previous: state.previous });
+    return new Known(scheme, state, Recent.restore(hashes));
+  }
+
+  save(): Uint8Array {
+    this.#settle();
+    return encodeState(this.state, this.recent.save());
+  }
+
+  #settle(): void {
+    const { tip, tipSeq } = this.reader;
+    Object.assign(this.state, { tip, tipSeq, judge: this.judge.memory });
+  }
+
+  /** The state as it is now. */
+  get now(): ChainState {
+    this.state.tip = this.reader.tip;
+    return this.state;
+  }
+
+  /** `count` entries more were verified; the last of them stands here. */
+  accept(origin: Origin, offset: number, count: number): void {
+    this.state.entries += count;
+    this.meet(origin, offset);
+    this.state.inFile += count;
+  }
+
+  /** An entry with a hash stands here. */
+  meet({ id, input, path }: Origin, offset: number): void {
+    const { state } = this;
+    state.at = { origin: { id, input, path }, offset };
+    if (state.sources.at(-1) === id) return;
+    state.inFile = 0;
+    state.sources = [...state.sources.filter((known) => known !== id), id].slice(-SOURCES);
+  }
+
+  /** Whether an entry with a hash was met in the source. */
+  met(id: string): boolean {
+    return this.state.sources.includes(id);
+  }
+
+  hold(held: Held): void {
+    this.state.held = [...this.state.held, held];
+    this.holding = true;
+  }
+
+  release(gone: (held: Held) => boolean): readonly Held[] {
+    const released = this.state.held.filter(gone);
+    if (released.length > 0) this.state.held = this.state.held.filter((held) => !gone(held));
+    this.holding = this.state.held.length > 0;
+    return released;
+  }
+
+  /** This hash is in the chain: what began elsewhere by following it is explained, and so is the run that leads to it. */
+  explain(hash: string): void {
+    const explained = this.release(({ wanted }) => wanted === hash);
+    if (explained.length === 0) return;
+    const { run, linked } = this.state;
+    this.release((held) => held.wanted === undefined && held.run === run);
+    linked.push(hash);
+  }
+
+  /** Takes the judge that judged, and from what it holds open what has its successor elsewhere. */
+  take(judge: Judge): void {
+    this.judge = judge;
+    const { linked } = this.state;
+    if (linked.length === 0) return;
+    const { open, ...memory } = judge.memory;
+    if (!open.some((hash) => linked.includes(hash))) return;
+    this.judge = new Judge({ ...memory, open: open.filter((hash) => !linked.includes(hash)) });
+    this.state.linked = linked.filter((hash) => !open.includes(hash));
+  }
+}

@@ -1,0 +1,41 @@
+/** So many hashes are kept in memory, and so many of them with the state. */
+const KEPT = 1024;
+const SAVED = 64;
+const HASH = /^[0-9a-f]{64}$/;
+
+/** The stored hashes of the latest entries of a chain, by which copies and forks are told. */
+export class Recent {
+  readonly #hashes: string[] = [];
+  #next = 0;
+
+  add(hash: string): void {
+    this.#hashes[this.#next] = hash;
+    this.#next = (this.#next + 1) % KEPT;
+  }
+
+  has(hash: string): boolean {
+    return this.#hashes.includes(hash);
+  }
+
+  /** The nearest first. */
+  latest(count: number): string[] {
+    const known = this.#hashes.length;
+    const found: string[] = [];
+    for (let back = 1; back <= Math.min(count, known); back++) {
+      found.push(this.#hashes[(this.#next - back + KEPT) % KEPT]!);
+    }
+    return found;
+  }
+
+  /** The latest as raw bytes, 32 each, the oldest first. What is no hash is left out: nothing can follow it. */
+  save(): Buffer {
+    const hashes = this.latest(SAVED).filter((hash) => HASH.test(hash));
+    return Buffer.from(hashes.reverse().join(""), "hex");
+  }
+
+  static restore(bytes: Buffer): Recent {
+    const recent = new Recent();
+    for (let at = 0; at + 32 <= bytes.length; at += 32) recent.add(bytes.toString("hex", at, at + 32));
+    return recent;
+  }
+}
