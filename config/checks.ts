@@ -103,6 +103,24 @@ export function checkFlow(config: Pick<ResolvedConfig, "inputs" | "filters" | "o
     }
   }
   checkChainOrder(config, tags, report);
+  checkEvidence(config, tags, report);
+}
+
+/** What filters tell is no part of any chain: in the midst of its originals it looks like an entry without a hash. */
+function checkEvidence(
+  { filters, outputs }: Pick<ResolvedConfig, "filters" | "outputs">,
+  tags: readonly string[],
+  report: FlowReport,
+): void {
+  const made = filters.flatMap(({ definition }) => definition.creates ?? []);
+  for (const { alias, definition, match, options } of outputs) {
+    if (definition.name !== "file" || options.format !== "original" || String(options.path).includes("$TAG")) continue;
+    const takes = tagMatcher(match);
+    const mixed = made.find(takes);
+    if (mixed === undefined || !tags.some(takes)) continue;
+    const message = `puts the tag ${mixed} among the originals, whose chains then look broken: put $TAG into path, or let match leave it out`;
+    report.warn("output", alias, message);
+  }
 }
 
 /** A chain can only be verified whole. */

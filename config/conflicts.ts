@@ -138,5 +138,6 @@ const SAMPLES: Readonly<Record<string, string>> = { Y: "2026", F: "2026-02-01", 
 function sampleOf(template: string, tag: string): string {
   return template
     .replace(/%([A-Za-z%])/g, (_, letter: string) => SAMPLES[letter] ?? "01")
-    .replaceAll("$TAG", () => tag);
+    .replaceAll("$TAG", () => tag)
+    .replaceAll("$GROUP", "log-00000000");
 }

@@ -65,7 +65,8 @@ export class FileOutput implements ObjectOutput {
 
   partition(batch: RecordBatch, index: number): string {
     const time = this.#view.time(batch, index);
-    return this.#template.render(time.kind === TimeKind.exact ? time.ms : batch.readTime, batch.tag);
+    const { tag, source, readTime } = batch;
+    return this.#template.render(time.kind === TimeKind.exact ? time.ms : readTime, tag, source.group);
   }
 
   async prepare({ partition: path }: { readonly partition: string }): Promise<string> {

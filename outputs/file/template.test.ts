@@ -7,9 +7,9 @@ describe("names of archive files", () => {
   it("are made from time and tag", () => {
     const template = pathTemplate("/var/log/archive/$TAG/audit-%Y-%m-%d.jsonl");
     expect(template.base).toBe("/var/log/archive");
-    expect(template.render(time, "audit.web")).toBe("/var/log/archive/audit.web/audit-2026-02-03.jsonl");
-    expect(template.render(time, "b")).toBe("/var/log/archive/b/audit-2026-02-03.jsonl");
-    expect(template.render(time + 86_400_000, "b")).toBe("/var/log/archive/b/audit-2026-02-04.jsonl");
+    expect(template.render(time, "audit.web", "")).toBe("/var/log/archive/audit.web/audit-2026-02-03.jsonl");
+    expect(template.render(time, "b", "")).toBe("/var/log/archive/b/audit-2026-02-03.jsonl");
+    expect(template.render(time + 86_400_000, "b", "")).toBe("/var/log/archive/b/audit-2026-02-04.jsonl");
   });
 
   it("have the directory that all share", () => {
@@ -32,11 +32,29 @@ describe("names of archive files", () => {
     expect(tagInName(tag)).toBe(name);
   });
 
-  it("never leave the directory, whatever the tag", () => {
-    const template = pathTemplate("/base/$TAG");
+  it("keep logs apart", () => {
+    const template = pathTemplate("/base/$GROUP/$TAG.jsonl");
+    expect(template.base).toBe("/base");
+    expect(template.render(time, "t", "/var/log/audit.jsonl")).toMatch(/^\/base\/var_log_audit-[0-9a-f]{8}\/t\.jsonl$/);
+    const groups = [
+      "/a/b_c.jsonl",
+      "/a_b/c.jsonl",
+      "/a/b_c.log",
+      "",
+      "/",
+      `/${"x".repeat(500)}1`,
+      `/${"x".repeat(500)}2`,
+    ];
+    const names = groups.map((group) => template.render(time, "t", group));
+    expect(new Set(names).size).toBe(groups.length);
+    expect(Math.max(...names.map((name) => name.length))).toBeLessThan(120);
+  });
+
+  it.each(["/base/$TAG", "/base/$GROUP"])("never leave the directory, whatever the tag: %s", (path) => {
+    const template = pathTemplate(path);
     for (const tag of ["..", ".", "/", "../x", "$TAG", "$&", "%Y"]) {
-      expect(template.render(time, tag)).toMatch(/^\/base\/[^/]+$/);
-      expect(template.render(time, tag)).not.toMatch(/\/\.\.?$/);
+      expect(template.render(time, tag, tag)).toMatch(/^\/base\/[^/]+$/);
+      expect(template.render(time, tag, tag)).not.toMatch(/\/\.\.?$/);
     }
   });
 });

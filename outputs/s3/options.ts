@@ -40,7 +40,7 @@ export const s3Options = z.strictObject({
   upload_timeout: duration("An object is complete so long after its first entry.", "10m"),
   compression: z.enum(["gzip", "zstd", "none"]).default("gzip").meta({ doc: "How objects are compressed." }),
   format: z.enum(["json", "original"]).default("json").meta({
-    doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence.",
+    doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence; an object holds the entries of one log.",
   }),
   part_size: size("Larger objects go up in parts of this size; no more than one is in memory. 5MiB to 1GiB.", "8MiB"),
   server_side_encryption: z

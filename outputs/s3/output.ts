@@ -35,6 +35,7 @@ export class S3Output implements ObjectOutput {
   #tried: { readonly of: string; readonly sent: Sent } | undefined;
   #stretch = Number.NaN;
   #tag = "";
+  #group = "";
   #partition = "";
 
   constructor(options: S3Options, context: OutputContext) {
@@ -56,11 +57,15 @@ export class S3Output implements ObjectOutput {
   partition(batch: RecordBatch, index: number): string {
     const { period, clock } = this.#template;
     const stretch = period === Infinity ? 0 : Math.floor(clock(this.#time(batch, index)) / period);
-    if (stretch !== this.#stretch || batch.tag !== this.#tag) {
+    // An object of originals is evidence: it holds the chain of one log.
+    const group = this.#options.format === "original" ? batch.source.group : "";
+    if (stretch !== this.#stretch || batch.tag !== this.#tag || group !== this.#group) {
       this.#stretch = stretch;
       this.#tag = batch.tag;
+      this.#group = group;
       const from = period === Infinity ? "" : `${new Date(stretch * period).toISOString().slice(0, 13)} `;
-      this.#partition = `${from}${partitionTag(batch.tag)}`;
+      const of = group === "" ? "" : ` ${createHash("sha256").update(group).digest("base64url").slice(0, 16)}`;
+      this.#partition = `${from}${partitionTag(batch.tag)}${of}`;
     }
     return this.#partition;
   }
