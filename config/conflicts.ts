@@ -139,5 +139,6 @@ function sampleOf(template: string, tag: string): string {
   return template
     .replace(/%([A-Za-z%])/g, (_, letter: string) => SAMPLES[letter] ?? "01")
     .replaceAll("$TAG", () => tag)
-    .replaceAll("$GROUP", "log-00000000");
+    .replaceAll("$GROUP", "log-00000000")
+    .replaceAll("$SOURCE", "AAAAAAAAAAAAAAAAAAAAAA");
 }

@@ -12,7 +12,7 @@ const MAX_PATH = 400;
 
 const options = z.strictObject({
   path: path(
-    "File to append to. `%Y-%m-%d` and the like are of the entry's own time, in UTC; `$TAG` is its tag, `$GROUP` a name for the log it comes from.",
+    "File to append to. `%Y-%m-%d` and the like are of the entry's own time, in UTC; `$TAG` is its tag, `$GROUP` a name for the log it comes from, `$SOURCE` the id of the file.",
   ).meta({ example: "/var/log/archive/audit-%Y-%m-%d.jsonl" }),
   format: z.enum(["json", "original"]).default("json").meta({
     doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence.",
@@ -65,8 +65,9 @@ export default defineObjectOutput<typeof options>({
     "",
     "`format: original` ships each line as it was; where an entry stands on several lines, the line breaks between its tokens become",
     "spaces, which changes no value. Line breaks aside, an archive of originals holds the bytes of its source, and what verifies hash chains",
-    "there verifies them here. For that each log needs a file of its own: put `$GROUP` into `path` (the rotated files of a log are one group, so",
-    "its chain is one file, in the order in which it was written), and let the tag `audit.integrity` go elsewhere, by `match` or `$TAG`.",
+    "there verifies them here. For that each log needs files of its own: `$GROUP` in `path` keeps logs apart, `$GROUP/$SOURCE.jsonl` also their",
+    "files, whatever they are renamed to; without times in it, entries stay in the order in which they came. Let the tag `audit.integrity` go",
+    "elsewhere, by `match` or `$TAG`.",
     "",
     "Two outputs cannot append to one file, and an archive should not lie where an input reads.",
   ].join("\n"),

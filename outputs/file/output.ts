@@ -66,7 +66,7 @@ export class FileOutput implements ObjectOutput {
   partition(batch: RecordBatch, index: number): string {
     const time = this.#view.time(batch, index);
     const { tag, source, readTime } = batch;
-    return this.#template.render(time.kind === TimeKind.exact ? time.ms : readTime, tag, source.group);
+    return this.#template.render(time.kind === TimeKind.exact ? time.ms : readTime, tag, source);
   }
 
   async prepare({ partition: path }: { readonly partition: string }): Promise<string> {

@@ -2,14 +2,15 @@ import { describe, expect, it } from "vitest";
 import { pathTemplate, tagInName } from "./template.ts";
 
 const time = Date.UTC(2026, 1, 3, 4, 5, 6);
+const source = { id: "", group: "" };
 
 describe("names of archive files", () => {
   it("are made from time and tag", () => {
     const template = pathTemplate("/var/log/archive/$TAG/audit-%Y-%m-%d.jsonl");
     expect(template.base).toBe("/var/log/archive");
-    expect(template.render(time, "audit.web", "")).toBe("/var/log/archive/audit.web/audit-2026-02-03.jsonl");
-    expect(template.render(time, "b", "")).toBe("/var/log/archive/b/audit-2026-02-03.jsonl");
-    expect(template.render(time + 86_400_000, "b", "")).toBe("/var/log/archive/b/audit-2026-02-04.jsonl");
+    expect(template.render(time, "audit.web", source)).toBe("/var/log/archive/audit.web/audit-2026-02-03.jsonl");
+    expect(template.render(time, "b", source)).toBe("/var/log/archive/b/audit-2026-02-03.jsonl");
+    expect(template.render(time + 86_400_000, "b", source)).toBe("/var/log/archive/b/audit-2026-02-04.jsonl");
   });
 
   it("have the directory that all share", () => {
@@ -32,10 +33,18 @@ describe("names of archive files", () => {
     expect(tagInName(tag)).toBe(name);
   });
 
+  it("keep the files of a log apart", () => {
+    const template = pathTemplate("/base/$SOURCE.jsonl");
+    expect(template.render(time, "t", { id: "a-B_9", group: "" })).toBe("/base/a-B_9.jsonl");
+    expect(template.render(time, "t", { id: "other", group: "" })).toBe("/base/other.jsonl");
+  });
+
   it("keep logs apart", () => {
     const template = pathTemplate("/base/$GROUP/$TAG.jsonl");
     expect(template.base).toBe("/base");
-    expect(template.render(time, "t", "/var/log/audit.jsonl")).toMatch(/^\/base\/var_log_audit-[0-9a-f]{8}\/t\.jsonl$/);
+    expect(template.render(time, "t", { id: "s", group: "/var/log/audit.jsonl" })).toMatch(
+      /^\/base\/var_log_audit-[0-9a-f]{8}\/t\.jsonl$/,
+    );
     const groups = [
       "/a/b_c.jsonl",
       "/a_b/c.jsonl",
@@ -45,16 +54,19 @@ describe("names of archive files", () => {
       `/${"x".repeat(500)}1`,
       `/${"x".repeat(500)}2`,
     ];
-    const names = groups.map((group) => template.render(time, "t", group));
+    const names = groups.map((group) => template.render(time, "t", { id: "s", group }));
     expect(new Set(names).size).toBe(groups.length);
     expect(Math.max(...names.map((name) => name.length))).toBeLessThan(120);
   });
 
-  it.each(["/base/$TAG", "/base/$GROUP"])("never leave the directory, whatever the tag: %s", (path) => {
-    const template = pathTemplate(path);
-    for (const tag of ["..", ".", "/", "../x", "$TAG", "$&", "%Y"]) {
-      expect(template.render(time, tag, tag)).toMatch(/^\/base\/[^/]+$/);
-      expect(template.render(time, tag, tag)).not.toMatch(/\/\.\.?$/);
-    }
-  });
+  it.each(["/base/$TAG", "/base/$GROUP", "/base/$SOURCE"])(
+    "never leave the directory, whatever the tag: %s",
+    (path) => {
+      const template = pathTemplate(path);
+      for (const tag of ["..", ".", "/", "../x", "$TAG", "$&", "%Y"]) {
+        expect(template.render(time, tag, { id: tag, group: tag })).toMatch(/^\/base\/[^/]+$/);
+        expect(template.render(time, tag, { id: tag, group: tag })).not.toMatch(/\/\.\.?$/);
+      }
+    },
+  );
 });

@@ -1,10 +1,10 @@
 /** The file an entry belongs to: `/var/log/archive/$TAG-%Y-%m-%d.jsonl`. */
 import { hash } from "node:crypto";
 import { dirname, extname } from "node:path";
+import type { Source } from "../../agent/api/batch.ts";
 import { timeTemplate } from "../shared/strftime.ts";
 
-const TAG = "$TAG";
-const GROUP = "$GROUP";
+const WORDS = /\$(?:TAG|GROUP|SOURCE)/g;
 /** Longer tags are cut: a file name may have 255 bytes, a partition 512. */
 const MAX_TAG = 96;
 const MAX_GROUP = 80;
@@ -27,28 +27,35 @@ export function groupInName(group: string): string {
 
 export interface PathTemplate {
   /** `ms`: milliseconds since the epoch. Remembers the last answer, so asking for every record is cheap. */
-  render(ms: number, tag: string, group: string): string;
+  render(ms: number, tag: string, source: Pick<Source, "id" | "group">): string;
   /** The directory that all names share. */
   readonly base: string;
 }
 
 export function pathTemplate(path: string): PathTemplate {
   const times = timeTemplate(path);
-  const firstVariable = path.search(/%|\$TAG|\$GROUP/);
+  const firstVariable = path.search(/%|\$(?:TAG|GROUP|SOURCE)/);
   const base = firstVariable < 0 ? dirname(path) : dirname(`${path.slice(0, firstVariable)}x`);
-  if (!path.includes(TAG) && !path.includes(GROUP)) return { base, render: (ms) => times.format(ms) };
+  if (path.search(WORDS) < 0) return { base, render: (ms) => times.format(ms) };
   let lastName: string | undefined;
   let lastTag = "";
+  let lastSource = "";
   let lastGroup = "";
   let rendered = "";
   return {
     base,
-    render(ms, tag, group) {
+    render(ms, tag, { id, group }) {
       const name = times.format(ms);
-      if (name !== lastName || tag !== lastTag || group !== lastGroup) {
-        rendered = name.replace(/\$TAG|\$GROUP/g, (word) => (word === TAG ? tagInName(tag) : groupInName(group)));
+      if (name !== lastName || tag !== lastTag || id !== lastSource || group !== lastGroup) {
+        const words: Record<string, () => string> = {
+          $TAG: () => tagInName(tag),
+          $GROUP: () => groupInName(group),
+          $SOURCE: () => tagInName(id),
+        };
+        rendered = name.replace(WORDS, (word) => words[word]!());
         lastName = name;
         lastTag = tag;
+        lastSource = id;
         lastGroup = group;
       }
       return rendered;
