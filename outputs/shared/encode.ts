@@ -196,6 +196,19 @@ export class Encoder {
       if (mergeInto(buffer, start, end, spans.start(index, column), spans.end(index, column), group, writer, extra))
         return;
     }
+    this.#mergedAny(buffer, start, end, index, writer, extra);
+  }
+
+  /** Apart from `#merged`, because a function that makes another one allocates for it before it knows whether it must. */
+  #mergedAny(
+    buffer: Buffer,
+    start: number,
+    end: number,
+    index: number,
+    writer: ByteWriter,
+    extra: Buffer | undefined,
+  ): void {
+    const spans = this.#spans;
     const own = ({ column }: Group): Span | undefined => {
       if (column < 0) return undefined;
       const from = spans.start(index, column);
