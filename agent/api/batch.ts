@@ -4,6 +4,7 @@
  * An entry is carried exactly as its writer wrote it: one buffer, and per record where it starts and ends in it.
  * Dropping records makes new arrays, never new bytes. Nothing here parses; see `spans.ts`.
  */
+import { memoryPool } from "./memory-pool.ts";
 
 /** Where records come from. One object per file identity and generation; batches share it. */
 export interface Source {
@@ -263,6 +264,15 @@ export class Spans {
     this.rowFlags = rowFlags;
     this.reader = reader;
     this.rows = rows;
+  }
+
+  /**
+   * Gives back the cells' memory, which is one for both: no batch with these spans, or with what was derived of them, is needed any more.
+   * Who still looks finds nothing.
+   */
+  release(): void {
+    const { buffer } = this.startCells;
+    if (buffer instanceof ArrayBuffer && !buffer.detached) memoryPool.give(buffer.transfer());
   }
 
   row(i: number): number {

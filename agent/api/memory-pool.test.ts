@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { ReadPool } from "./read-pool.ts";
+import { MemoryPool } from "./memory-pool.ts";
 
 const KIB = 1024;
 
 test("memory that came back is used again, for a read of its size", () => {
-  const pool = new ReadPool();
+  const pool = new MemoryPool();
   const first = pool.take(100 * KIB);
   expect(first.length).toBe(100 * KIB);
   const memory = first.buffer as ArrayBuffer;
@@ -17,7 +17,7 @@ test("memory that came back is used again, for a read of its size", () => {
 });
 
 test("a small read has memory of its own, which is not kept", () => {
-  const pool = new ReadPool();
+  const pool = new MemoryPool();
   const small = pool.take(1000);
   expect(small.buffer.byteLength).toBe(1000);
   pool.give(small.buffer as ArrayBuffer);
@@ -25,7 +25,7 @@ test("a small read has memory of its own, which is not kept", () => {
 });
 
 test("no more than 16 MiB wait, and none when there is nothing to read", () => {
-  const pool = new ReadPool();
+  const pool = new MemoryPool();
   const all = Array.from({ length: 20 }, () => pool.take(1024 * KIB).buffer as ArrayBuffer);
   for (const memory of all) pool.give(memory);
   const kept = all.filter(({ byteLength }) => byteLength > 0);

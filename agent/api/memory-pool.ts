@@ -1,14 +1,14 @@
 /**
- * Memory for reads, used again when the queue is done with what was read into it. A mebibyte that is new to the process costs it 256 page
- * faults, and V8 counts it as growth of the heap (measured on the main job: an eighth of the CPU).
+ * Memory of batches, used again when the queue is done with them: what was read, and where its fields are. A mebibyte that is new to the
+ * process costs it 256 page faults, and V8 counts it as growth of the heap (measured on the main job: an eighth of the CPU).
  *
  * One for all inputs of the process, so that its bound holds for all of them together.
  */
 const UNIT = 64 * 1024;
-/** Kept for the next reads; what a burst gives back beyond it is freed. */
+/** Kept for the next batches; what a burst gives back beyond it is freed. */
 const MAX_SPARE_BYTES = 16 * 1024 * 1024;
 
-export class ReadPool {
+export class MemoryPool {
   /** The one given back last is the one most likely still in the processor's cache. */
   readonly #spare: ArrayBuffer[] = [];
   #bytes = 0;
@@ -44,4 +44,4 @@ export class ReadPool {
   }
 }
 
-export const readPool = new ReadPool();
+export const memoryPool = new MemoryPool();

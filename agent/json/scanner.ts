@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, Spans } from "../api/batch.ts";
+import { memoryPool } from "../api/memory-pool.ts";
 import { Fault, fail, finish, lexed, skipKey, skipSpace, skipString, skipValue, viewOf } from "./lexer.ts";
 import { decodeString } from "./value.ts";
 
@@ -100,8 +101,10 @@ export class Scanner implements FieldReader {
     if (known !== undefined && known.reader === this) return known;
     const { count, buffer, starts, ends, flags } = batch;
     const width = this.#width;
-    const startCells = new Uint32Array(count * width);
-    const endCells = new Uint32Array(count * width);
+    const cells = count * width;
+    const memory = memoryPool.take(2 * cells * Uint32Array.BYTES_PER_ELEMENT).buffer;
+    const startCells = new Uint32Array(memory, 0, cells).fill(0);
+    const endCells = new Uint32Array(memory, startCells.byteLength, cells).fill(0);
     const rowFlags = new Uint8Array(count);
     const view = viewOf(buffer);
     const allUtf8 = isUtf8(region(batch));

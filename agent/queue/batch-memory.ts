@@ -36,7 +36,9 @@ export class BatchMemory {
     if (use === undefined || --use.batches > 0) return;
     this.#uses.delete(buffer);
     // While something holds on, the garbage collector must find out.
-    if (this.#holds === 0 && buffer instanceof ArrayBuffer) use.release?.(buffer.transfer());
+    if (this.#holds > 0 || use.release === undefined || !(buffer instanceof ArrayBuffer)) return;
+    use.release(buffer.transfer());
+    batch.scanned?.release();
   }
 
   /** Until `work` settles nothing is freed: it may look at what others believe to be done with. */

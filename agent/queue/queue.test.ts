@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { batchOf, linesOf } from "../../test/fakes/batch.ts";
-import { RecordBatch } from "../api/batch.ts";
+import { RecordBatch, Spans } from "../api/batch.ts";
 import { systemClock } from "../api/clock.ts";
 import type { AgentEvent } from "../api/events.ts";
 import { NewerFormatError, openQueue, QueueKeyError, type QueueOptions } from "./queue.ts";
@@ -128,6 +128,21 @@ describe("queue", () => {
       await slow.commit(slow.position, null);
       expect(given.map(({ byteLength }) => byteLength)).toEqual([101]);
       expect(memory.byteLength).toBe(0);
+    });
+
+    it("takes along where the fields are", async () => {
+      const queue = await start();
+      const out = await reader(queue);
+      const batch = owned('{"a":1}');
+      const cells = new ArrayBuffer(8);
+      const [starts, ends] = [new Uint32Array(cells, 0, 1), new Uint32Array(cells, 4, 1)];
+      batch.scanned = new Spans(1, starts, ends, new Uint8Array(1));
+      await queue.append(batch, extra);
+      await queue.flush();
+      await drain(out);
+      expect([starts.length, ends.length]).toEqual([1, 1]);
+      await out.commit(out.position, null);
+      expect([starts.length, ends.length]).toEqual([0, 0]);
     });
 
     it("goes back where no record of it is left, or nobody reads", async () => {

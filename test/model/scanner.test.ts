@@ -143,6 +143,17 @@ describe("fields", () => {
     }
   });
 
+  test("memory that was another batch's tells nothing of it", () => {
+    const scanner = new Scanner(["a", "b", "c", "d"]);
+    const full = scanner.spans(batchOf(Array.from({ length: 3000 }, () => '{"a":1,"b":2,"c":3,"d":4}')));
+    const { buffer } = full.startCells;
+    full.release();
+    expect([full.startCells.length, buffer.byteLength]).toEqual([0, 0]);
+    const spans = scanner.spans(batchOf(Array.from({ length: 3000 }, () => '{"c":3}')));
+    for (const column of [0, 1, 3]) expect([spans.start(2999, column), spans.end(2999, column)]).toEqual([0, 0]);
+    expect([spans.start(2999, 2), spans.end(2999, 2)]).toEqual([2999 * 8 + 5, 2999 * 8 + 6]);
+  });
+
   test("more members than the scanner predicts, and longer keys", () => {
     const entry = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`${"k".repeat(i)}${i}`, i]));
     const field = `${"k".repeat(190)}190`;

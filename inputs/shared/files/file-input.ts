@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { type Position, RecordBatch } from "../../../agent/api/batch.ts";
 import type { InputContext } from "../../../agent/api/context.ts";
 import type { Input } from "../../../agent/api/input.ts";
+import { memoryPool } from "../../../agent/api/memory-pool.ts";
 import { createFramer } from "../parse/framer.ts";
 import { Catalog } from "./catalog.ts";
 import { Discovery } from "./discovery.ts";
@@ -14,7 +15,6 @@ import { Notices } from "./notices.ts";
 import { Observer } from "./observer.ts";
 import type { FileOptions } from "./options.ts";
 import { type Memory, STARTED_KEY, save } from "./position.ts";
-import { readPool } from "./read-pool.ts";
 import { type Group, type Mode, Schedule } from "./schedule.ts";
 import { nodeSystem, type System } from "./system.ts";
 
@@ -26,7 +26,7 @@ const MARKS = 64;
 
 /** A smaller buffer may be a part of Node's pool, and freeing it early would gain nothing. */
 const OWNED_BYTES = Math.max(64 * 1024, Buffer.poolSize);
-const giveBack = (memory: ArrayBuffer) => readPool.give(memory);
+const giveBack = (memory: ArrayBuffer) => memoryPool.give(memory);
 
 /**
  * That a file is done with, or is a copy of another, is never said before what led to it is stored: a copy is passed over because its
@@ -156,7 +156,7 @@ export class FileInput implements Input {
 
   /** Nothing to read now. True when there never will be; else waits until there may be. */
   async #over(): Promise<boolean> {
-    readPool.clear();
+    memoryPool.clear();
     if (this.#mode === "once") return true;
     if (this.#mode === "stop") {
       if (this.#swept) return true;

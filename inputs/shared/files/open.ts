@@ -2,7 +2,7 @@
 import { type BigIntStats, constants, close as nodeClose } from "node:fs";
 import { readlink, realpath } from "node:fs/promises";
 import { sep } from "node:path";
-import { readPool } from "./read-pool.ts";
+import { memoryPool } from "../../../agent/api/memory-pool.ts";
 import type { System } from "./system.ts";
 
 /** A FIFO without O_NONBLOCK would block a thread of the pool for good; without O_NOFOLLOW a link could ship /etc/shadow. */
@@ -76,7 +76,7 @@ export class OpenFile {
 
   /** `length` bytes from `position` in a buffer of their own; fewer at the end of the file. */
   async read(position: number, length: number): Promise<Buffer> {
-    const buffer = readPool.take(length);
+    const buffer = memoryPool.take(length);
     // One call: a second one could add bytes of what the file was filled with after being emptied in between.
     const filled = await this.#using(() => this.system.read(this.#fd, buffer, position));
     return filled === length ? buffer : buffer.subarray(0, filled);
