@@ -80,16 +80,49 @@ describe("the dashboard's chain", () => {
     );
   });
 
-  test.each(["42", "null", "true", '["_integrity_hash"]', '{"_integrity_hash":null}', Buffer.from([0xff])])(
-    "a first line that its verifier dies of: not valid (%#)",
+  const killers = ["42", "null", "true", "NaN", '["_integrity_hash"]', Buffer.from([0xff])];
+
+  test.each(killers)(
+    "a first line that its verifier dies of: not valid, and no anchor is compared (%#)",
     async (line) => {
       start("intact");
       writeDay("audit-0.jsonl", Buffer.concat([Buffer.from(line), Buffer.from("\n")]), 1);
-      expect(await answer()).toMatchObject({
-        verify_unified: { valid: false, dashboard_valid: false, agent_valid: true },
-      });
+      const found = await answer();
+      expect(found).toMatchObject(like({ valid: false, dashboard_valid: false }));
+      expect(found.warnings).toEqual([expect.stringContaining("the anchors were not compared")]);
     },
   );
+
+  test.each(["[]", "{", "hello", '["x", 5]', '"x"', "\ufeff{}"])(
+    "a first line without a hash: skipped (%j)",
+    async (line) => {
+      start("intact");
+      writeDay("audit-0.jsonl", `${line}\n`, 1);
+      expect(await answer()).toMatchObject({ ...like(), dashboard: { files_skipped: 1 } });
+    },
+  );
+
+  test("a first hash that is null is a wrong one", async () => {
+    start("intact");
+    writeDay("audit-0.jsonl", '{"_integrity_hash":null}\n', 1);
+    expect(await answer()).toMatchObject(like({ valid: false, dashboard_valid: false, anchors_valid: false }));
+  });
+
+  test.each([
+    ["hello", false],
+    ["{}", false],
+    ["[]", true],
+    ["5", true],
+    [Buffer.from([0xc3, 0x28]), true],
+  ])("a line inside that is no entry (%#)", async (line, anchors_valid) => {
+    start("intact");
+    const lines = linesOf(day());
+    const parts = [textOf(lines.slice(0, 30)), line, `\n${textOf(lines.slice(30))}`];
+    writeDay(DAY, Buffer.concat(parts.map((part) => Buffer.from(part))), 1);
+    const found = await answer();
+    expect(found).toMatchObject(like({ valid: false, dashboard_valid: false, anchors_valid }));
+    expect(found.reasons[0]).toMatch(/audit-2026-11-22\.jsonl:31: /);
+  });
 
   test("Python's line ends, its white space, and blank lines", async () => {
     start("intact");

@@ -144,7 +144,7 @@ function at(file: string, line: number | undefined): string {
 }
 
 function warningsOf(
-  { agent, agentFile, dashboard, timesLost, manifest, witness, witnessFile, sawOther }: Unified,
+  { agent, agentFile, dashboard, anchors, timesLost, manifest, witness, witnessFile, sawOther }: Unified,
   directory: string,
   there: boolean,
 ): string[] {
@@ -160,11 +160,20 @@ function warningsOf(
     const what = `a witness saw ${saw.entries} entries of the ${chain} chain, the last with the hash ${saw.tip}`;
     warnings.push(`${witnessFile}:${saw.line}: ${what}; the chain there is now is another or shorter`);
   }
+  if (dashboard.unreadable && anchors.count > 0) {
+    warnings.push("the anchors were not compared with the dashboard's chain: where it breaks it cannot be read");
+  }
   if (timesLost) warnings.push("the dashboard's files fit in the order of their names: modification times were lost");
   if (agent.present && manifest.line === undefined) warnings.push("no manifest was linked");
   if (!witness.present)
     warnings.push("there is no witness file: an end that was cut off the agent's chain would not be noticed");
   return warnings;
+}
+
+function anchorsWord({ anchors, dashboard }: Unified): string {
+  if (anchors.count === 0) return "none";
+  if (anchors.problem !== undefined) return "BROKEN";
+  return dashboard.unreadable ? "not compared" : "hold";
 }
 
 function text({ valid, reasons, warnings }: Answer, found: Unified, directory: string): string {
@@ -183,11 +192,7 @@ function text({ valid, reasons, warnings }: Answer, found: Unified, directory: s
       dashboard.valid ? "intact" : "BROKEN",
       `${entries(dashboard.entries)} verified in ${files}${skipped}`,
     ],
-    [
-      "anchors",
-      anchors.problem === undefined ? (anchors.count === 0 ? "none" : "hold") : "BROKEN",
-      `${anchors.count} in the agent chain`,
-    ],
+    ["anchors", anchorsWord(found), `${anchors.count} in the agent chain`],
     ["manifest link", manifest.line === undefined ? "none" : manifest.problem === undefined ? "holds" : "BROKEN", ""],
     [
       "witness file",

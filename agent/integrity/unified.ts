@@ -84,11 +84,11 @@ async function firstThatHolds(
 /** The first anchor that does not hold. The dashboard's chain may have grown since, so it is its beginning that is compared. */
 function anchorsProblem(
   anchors: readonly Anchor[],
-  { tips, entries }: DashboardTrail,
+  { tips, entries, unreadable }: DashboardTrail,
 ): { line: number; problem: string } | undefined {
   for (const { line, rootHolds, pinned } of anchors) {
     if (!rootHolds) return { line, problem: "its root is not the hash of the two tips it names" };
-    if (pinned === undefined) continue;
+    if (pinned === undefined || unreadable) continue;
     const { entries: length, tip } = pinned;
     // A negative length is an empty beginning to the reference.
     const there = Number.isInteger(length) && length > -1e21 ? tips.get(Math.max(0, length)) : undefined;

@@ -19,6 +19,8 @@ export interface DashboardTrail {
   /** From 1; undefined also where the file as a whole is at fault. */
   readonly brokenLine: number | undefined;
   readonly problem: string | undefined;
+  /** The reference dies of the line where the chain breaks, and compares no anchor with a chain it cannot read. */
+  readonly unreadable: boolean;
   /** By number of entries, for those asked for that the chain reaches before it breaks. */
   readonly tips: ReadonlyMap<number, string>;
   /** Sentences: what is not wrong by the rules, and yet odd. */
@@ -39,9 +41,10 @@ export async function readDashboardTrail(
   let filesSkipped = 0;
   let entries = 0;
   let genesisFile: string | undefined;
+  let unreadable = false;
   const answer = (brokenFile?: string, brokenLine?: number, problem?: string): DashboardTrail => {
     const counts = { filesChecked, filesSkipped, entries, genesisFile };
-    return { valid: brokenFile === undefined, ...counts, brokenFile, brokenLine, problem, tips, warnings };
+    return { valid: brokenFile === undefined, ...counts, brokenFile, brokenLine, problem, unreadable, tips, warnings };
   };
   for (const path of files) {
     if (genesisFile === undefined) {
@@ -66,6 +69,7 @@ export async function readDashboardTrail(
         if (step !== Step.follows) {
           problem = problemOf(step);
           line = number;
+          unreadable = step === Step.malformed && killsReference(bytes, start, end);
           break;
         }
         entries++;
@@ -103,7 +107,8 @@ async function lookAt(path: string): Promise<{ begins: boolean; hashedLine?: num
   try {
     for await (const { bytes, start, end, number } of entriesOf(path)) {
       const hashed = scanRecord(bytes, start, end) === undefined && hasHash(bytes, start, end);
-      if (first && (hashed || killsReference(bytes, start, end))) return { begins: true };
+      if (first && (hashed || (killsReference(bytes, start, end) && !isPlainList(bytes, start, end))))
+        return { begins: true };
       if (hashed) return { begins: false, hashedLine: number };
       first = false;
     }
@@ -118,13 +123,21 @@ function hasHash(bytes: Buffer, start: number, end: number): boolean {
   return findMember(bytes, start, end, SCHEME.hash) !== undefined;
 }
 
-/**
- * The reference asks the first entry whether it has a hash, and dies of a number, true, false and null, of a text or list that has the word,
- * and of what is no UTF-8. To it the chain cannot be verified then; here it begins with that line, and breaks there.
- */
+/** The reference dies of a line that is JSON and no object, and of one that is no UTF-8; of other lines that are no JSON it does not. */
 function killsReference(bytes: Buffer, start: number, end: number): boolean {
   const text = bytes.subarray(start, end);
-  if (!isUtf8(text)) return true;
-  if (text[0] === 0x7b || scanJson(bytes, start, end) !== undefined) return false;
-  return (text[0] !== 0x22 && text[0] !== 0x5b) || text.includes(SCHEME.hash);
+  return !isUtf8(text) || (text[0] !== OPEN_BRACE && scanJson(bytes, start, end) === undefined);
 }
+
+/**
+ * To the question whether it has a hash, put to the first entry of a file, a text or a list answers no like an object, but where it has the
+ * very word. With anything else of which the reference dies, the chain begins, and breaks there.
+ */
+function isPlainList(bytes: Buffer, start: number, end: number): boolean {
+  const text = bytes.subarray(start, end);
+  return (text[0] === QUOTE || text[0] === OPEN_BRACKET) && isUtf8(text) && !text.includes(SCHEME.hash);
+}
+
+const QUOTE = 0x22;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
