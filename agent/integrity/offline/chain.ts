@@ -134,7 +134,7 @@ function unchained(files: readonly ChainFile[]): ChainReport {
     first_tampered_file: null,
     first_tampered_line: null,
     genesis_file: null,
-    tip_hash: null,
+    tip_hash: schemeOf("loki-dashboard").genesis,
     first_break_kind: null,
     breaks: [],
     breaks_total: 0,

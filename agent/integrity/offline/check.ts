@@ -30,6 +30,8 @@ const HELD = 256 * 1024 * 1024;
 export class Check {
   readonly #files: readonly ChainFile[];
   readonly #opened: (Opened | undefined)[] = [];
+  /** Files that were asked for before it was their turn. */
+  readonly #later = new Map<number, Opened | undefined>();
   readonly #scheme: Scheme;
   readonly #ranges: Ranges;
   readonly #rangeSize: number;
@@ -52,9 +54,12 @@ export class Check {
     this.#progress = progress;
   }
 
-  /** Each file as far as it is at hand; files that come later are not. */
+  /** Each file as far as it is at hand. Those that come later are where they can be read by position. */
   get atHand(): readonly (() => Bounded | undefined)[] {
-    return this.#files.map((_, i) => () => this.#opened[i]);
+    return this.#files.map((file, i) => () => {
+      if (!this.#later.has(i) && this.#opened[i] === undefined) this.#later.set(i, file.openNow(this.#scheme.lines));
+      return this.#opened[i] ?? this.#later.get(i);
+    });
   }
 
   async run(walk: Walk): Promise<void> {
@@ -63,6 +68,8 @@ export class Check {
         const opened = await file.open(this.#scheme.lines);
         await opened.awaitLastLine();
         this.#opened[i] = opened;
+        await this.#later.get(i)?.close();
+        this.#later.delete(i);
         if (opened.text instanceof StreamText) {
           await this.#settle(walk, 0);
           await this.#stream(walk, i, opened, opened.text);
@@ -74,7 +81,7 @@ export class Check {
       await this.#settle(walk, 0);
     } finally {
       await Promise.allSettled(this.#underWay.map(({ scanned }) => scanned));
-      for (const opened of this.#opened) await opened?.close();
+      for (const opened of [...this.#opened, ...this.#later.values()]) await opened?.close();
     }
   }
 

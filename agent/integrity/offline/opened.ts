@@ -28,8 +28,15 @@ export class Opened implements Bounded {
 
   static async of(text: FileText | StreamText, mode: LineMode): Promise<Opened> {
     const opened = new Opened(text, mode);
-    if (mode === "javascript") await opened.#trimStart();
     await opened.fill(0);
+    if (mode === "javascript") while (!opened.#trimmed()) await opened.fill(opened.#start + CHUNK);
+    return opened;
+  }
+
+  /** Of a file that can be read by position. */
+  static at(text: FileText, mode: LineMode): Opened {
+    const opened = new Opened(text, mode);
+    if (mode === "javascript") while (!opened.#trimmed());
     return opened;
   }
 
@@ -93,16 +100,14 @@ export class Opened implements Bounded {
     await this.text.close();
   }
 
-  async #trimStart(): Promise<void> {
-    for (;;) {
-      await this.fill(this.#start + CHUNK);
-      const bytes = this.text.read(this.#start, this.#start + CHUNK);
-      const space = leadingSpace(bytes);
-      this.#start += space;
-      this.release(this.#start);
-      // Less than a character may be left at the end of what was read.
-      if (space < bytes.length - 2 || this.#start + CHUNK > this.text.end) return;
-    }
+  /** Moves the start over white space that is at hand; whether that was all of it. */
+  #trimmed(): boolean {
+    const bytes = this.text.read(this.#start, this.#start + CHUNK);
+    const space = leadingSpace(bytes);
+    this.#start += space;
+    this.release(this.#start);
+    // Less than a character may be left at the end of what was read.
+    return space < bytes.length - 2 || (this.ended && space === 0) || (this.ended && this.#start === this.text.end);
   }
 
   #trimmedEnd(): number {
@@ -136,6 +141,14 @@ export class ChainFile {
   /** A stream that cannot be read a second time. */
   get once(): boolean {
     return this.#stdin !== undefined;
+  }
+
+  /** Of a regular file that is not compressed, at once. */
+  openNow(mode: LineMode): Opened | undefined {
+    const text = this.#stdin === undefined ? openText(this.path) : undefined;
+    if (text instanceof FileText) return Opened.at(text, mode);
+    text?.close().catch(() => {});
+    return undefined;
   }
 
   async open(mode: LineMode): Promise<Opened> {

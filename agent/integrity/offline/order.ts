@@ -1,6 +1,6 @@
 /** In which order the files of a chain were written. */
 import { basename } from "node:path";
-import { compareNames } from "../../../inputs/shared/files/group.ts";
+import { compareNames, groupOf } from "../../../inputs/shared/files/group.ts";
 import { ChainReader, Entry } from "../reader.ts";
 import type { Scheme } from "../scheme.ts";
 import { firstLine, linesAfter, linesBefore } from "./near.ts";
@@ -20,6 +20,8 @@ export interface Ordered {
 /** What the order needs to know of a file. */
 interface Probe {
   readonly file: ChainFile;
+  /** Nothing stands in it. */
+  readonly empty: boolean;
   /** Its first line that is not blank has a hash. */
   readonly hashed: boolean;
   /** The first entry with a hash, as text. */
@@ -57,7 +59,8 @@ export async function inOrder(
   let best: Ordered = { files: byTime, by: "mtime", mtimesLost: false };
   let fewest = brokenBoundaries(probesOf(byTime), scheme, beginning);
   for (const by of ["name", "chain"] as const) {
-    if (fewest === 0 || (by === "chain" && files.length > MOST_CHAINED)) break;
+    if (fewest === 0) break;
+    if (by === "chain" && (files.length > MOST_CHAINED || isCertain(byTime, named))) break;
     const order = by === "name" ? named : chained(probesOf(named), scheme, beginning);
     const broken = brokenBoundaries(probesOf(order), scheme, beginning);
     if (broken < fewest) {
@@ -68,9 +71,23 @@ export async function inOrder(
   return best;
 }
 
+/** Dates or numbers in the names and modification times say the same: where the hashes say otherwise, it is not the times that were lost. */
+function isCertain(byTime: readonly ChainFile[], named: readonly ChainFile[]): boolean {
+  const group = groupOf(plainName(byTime[0]!), "pattern");
+  return byTime.every(
+    (file, i) =>
+      file === named[i] &&
+      groupOf(plainName(file), "pattern") === group &&
+      (i === 0 || byTime[i - 1]!.mtime < file.mtime),
+  );
+}
+
+function plainName({ path }: ChainFile): string {
+  return basename(path).replace(/\.(gz|zst)$/, "");
+}
+
 function byName(a: ChainFile, b: ChainFile): number {
-  const plain = ({ path }: ChainFile) => basename(path).replace(/\.(gz|zst)$/, "");
-  return compareNames(plain(a), plain(b)) || (a.path < b.path ? -1 : 1);
+  return compareNames(plainName(a), plainName(b)) || (a.path < b.path ? -1 : 1);
 }
 
 function brokenBoundaries(order: readonly Probe[], scheme: Scheme, { tip: start, anchored }: Beginning): number {
@@ -79,12 +96,12 @@ function brokenBoundaries(order: readonly Probe[], scheme: Scheme, { tip: start,
   let free = anchored;
   let begun = scheme.name !== "loki-dashboard";
   let broken = 0;
-  for (const { hashed, first, last } of order) {
+  for (const { empty, hashed, first, last } of order) {
     if (!begun && !hashed) continue;
     begun = true;
-    if (first === undefined) continue;
-    reader.read(first, 0, first.length);
-    if (!hashed || !(free || reader.follows(tip))) broken++;
+    if (empty) continue;
+    if (first !== undefined) reader.read(first, 0, first.length);
+    if (!hashed || first === undefined || !(free || reader.follows(tip))) broken++;
     free = false;
     tip = last ?? tip;
   }
@@ -135,7 +152,7 @@ async function probe(file: ChainFile, scheme: Scheme): Promise<Probe> {
         : [1, 1000].map((count) => linesAfter(opened, opened.start, count, scheme.lines).find(isChained)).find(Boolean)
             ?.bytes;
     const last = await lastHash(opened, isChained, reader);
-    return { file, hashed, first: first && Buffer.from(first), last };
+    return { file, empty: head === undefined, hashed, first: first && Buffer.from(first), last };
   } finally {
     if (!file.once) await opened.close();
   }

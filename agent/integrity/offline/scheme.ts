@@ -1,7 +1,8 @@
 /** Which scheme a chain has: that of its first entry with a hash. */
 import { scanRecord } from "../../json/explain.ts";
 import { findMember } from "../../json/value.ts";
-import { detectScheme, type FieldNames, type Scheme } from "../scheme.ts";
+import { ChainReader, Entry } from "../reader.ts";
+import { detectScheme, type FieldNames, type Scheme, schemeOf } from "../scheme.ts";
 import { stripped } from "../space.ts";
 import { behind, LineEnds } from "./lines.ts";
 import { firstLine } from "./near.ts";
@@ -15,8 +16,8 @@ const ONCE = 32 * 1024 * 1024;
 /** Undefined where no entry has a hash. */
 export async function schemeOfFiles(files: readonly ChainFile[], fields: FieldNames): Promise<Scheme | undefined> {
   for (const file of files) {
-    const opened = await file.open("python");
-    const line = firstLine(opened, "python", MAX_LINE)?.bytes;
+    const opened = await file.open("javascript");
+    const line = firstLine(opened, "javascript", MAX_LINE)?.bytes;
     const scheme = line && schemeOfLine(line, fields);
     if (!file.once) await opened.close();
     if (scheme !== undefined) return scheme;
@@ -39,9 +40,22 @@ export function hasHashField(line: Buffer, scheme: Scheme): boolean {
   return object !== undefined && findMember(line, object.start, object.end, scheme.hash) !== undefined;
 }
 
+/** Of a line that ends with a line feed: to Python it may be several. */
 function schemeOfLine(line: Buffer, fields: FieldNames): Scheme | undefined {
-  const object = objectIn(line);
-  return object && detectScheme(line, object.start, object.end, fields);
+  const ends = new LineEnds(line, "python", 0);
+  for (let p = 0; p < line.length; ) {
+    const at = ends.after(p);
+    const end = at < 0 ? line.length : at;
+    const part = line.subarray(p, end);
+    const object = objectIn(part);
+    const scheme = object && detectScheme(part, object.start, object.end, fields);
+    if (scheme !== undefined) return scheme;
+    p = at < 0 ? line.length : behind(line, end);
+  }
+  // The agent's verifier takes what is no JSON to the others: a carriage return between members, bytes that are no UTF-8.
+  const agent = schemeOf("loki-agent", fields);
+  const reader = new ChainReader(agent);
+  return reader.read(line, 0, line.length) === Entry.chained && reader.previous !== undefined ? agent : undefined;
 }
 
 function objectIn(line: Buffer): { start: number; end: number } | undefined {
@@ -55,14 +69,14 @@ async function eachCandidate<T>(
   word: string,
   visit: (line: Buffer) => T | undefined,
 ): Promise<T | undefined> {
-  const opened = await file.open("python");
+  const opened = await file.open("javascript");
   const needle = Buffer.from(`${word}"`);
   try {
     for await (const { from, to } of opened.pieces(PIECE, MAX_LINE)) {
       if (file.once && to > ONCE) break;
       const bytes = opened.text.read(from, to);
       if (bytes.indexOf(needle) < 0) continue;
-      const ends = new LineEnds(bytes, "python", 0);
+      const ends = new LineEnds(bytes, "javascript", 0);
       for (let p = 0; p < bytes.length; ) {
         const end = ends.after(p);
         const line = bytes.subarray(p, end < 0 ? bytes.length : end);
