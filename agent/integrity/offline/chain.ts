@@ -4,7 +4,7 @@ import { Check, type Ranges } from "./check.ts";
 import { firstLine } from "./near.ts";
 import type { ChainFile } from "./opened.ts";
 import { inOrder, type OrderName } from "./order.ts";
-import type { ChainReport, Reason } from "./report.ts";
+import { type ChainReport, messageOf, type Reason } from "./report.ts";
 import type { Limits } from "./scan.ts";
 import { hasHash, hasHashField, schemeOfFiles } from "./scheme.ts";
 import { Walk } from "./walk.ts";
@@ -92,9 +92,15 @@ export async function verifyChain(
 
 /** Says so where the end is not what somebody expected. */
 function endAsExpected(walk: Walk, { expectTip, expectEntries }: ChainOptions): void {
-  const tip = expectEntries === undefined ? walk.tip : walk.hashAt;
-  const tooFew = expectEntries !== undefined && walk.entries < expectEntries;
-  if (tooFew || (expectTip !== undefined && tip !== expectTip)) walk.truncated(expectTip ?? null, tip ?? walk.tip);
+  const expected = expectTip ?? null;
+  if (expectEntries !== undefined && walk.entries < expectEntries) {
+    const there = `there are ${walk.entries} where ${expectEntries} were expected`;
+    walk.truncated(`${messageOf("truncated")}: ${there}`, expected, walk.tip);
+  } else if (expectTip !== undefined && expectEntries !== undefined && walk.hashAt !== expectTip) {
+    walk.truncated(`entry ${expectEntries} of the chain is another one than expected`, expected, walk.hashAt ?? null);
+  } else if (expectTip !== undefined && expectEntries === undefined && walk.tip !== expectTip) {
+    walk.truncated("the chain does not end with the entry that was expected", expected, walk.tip);
+  }
 }
 
 /** How many files at the front are from before there were hashes. */

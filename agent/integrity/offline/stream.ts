@@ -92,11 +92,7 @@ export function openText(path: string): FileText | StreamText {
   const file = new FileText(path);
   const opener = decompressor(file.read(0, 4));
   if (opener === undefined) return file;
-  const source = createReadStream(path, { fd: file.pin(), autoClose: false, start: 0, highWaterMark: 256 * 1024 });
-  pipeline(source, opener, () => {
-    file.unpin();
-    file.close();
-  });
+  pipeline(createReadStream(path, { fd: file.giveAway(), start: 0, highWaterMark: 256 * 1024 }), opener, () => {});
   return new StreamText(path, opener);
 }
 

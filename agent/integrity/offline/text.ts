@@ -134,6 +134,14 @@ export class FileText implements Text {
     this.#pins--;
   }
 
+  /** Whoever takes the descriptor closes it. */
+  giveAway(): number {
+    const { fd } = this;
+    this.#fd = undefined;
+    this.close();
+    return fd;
+  }
+
   close(): void {
     FileText.#open.delete(this);
     if (this.#fd !== undefined) closeSync(this.#fd);

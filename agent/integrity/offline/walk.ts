@@ -183,7 +183,7 @@ export class Walk {
   }
 
   /** Entries that were expected at the end are not there. */
-  truncated(expected: string | null, found: string | null): void {
+  truncated(message: string, expected: string | null, found: string | null): void {
     if (this.files.length === 0) return;
     this.#file = this.files.length - 1;
     const one = {
@@ -191,7 +191,7 @@ export class Walk {
       line: this.#lastLine,
       offset: this.#lastOffset,
       kind: "truncated" as const,
-      message: messageOf("truncated"),
+      message,
       expected,
       found,
       lines: 1,
