@@ -18,7 +18,7 @@ export interface Corpus {
 }
 
 /** Rises when the entries change, so that no old file is taken for a new one. */
-const VERSION = 2;
+const VERSION = 3;
 const CHUNK = 4 * 1024 * 1024;
 
 const ACTORS = ["alice", "bob", "ci-bot", "admin", "agent-7", "Zoë"];
@@ -75,7 +75,7 @@ interface Entry {
   readonly event: string;
 }
 
-function pick<T>(list: readonly T[], random: number): T {
+export function pick<T>(list: readonly T[], random: number): T {
   return list[random % list.length]!;
 }
 
@@ -84,20 +84,37 @@ function levelOf(random: number): string {
   return n < 10 ? "debug" : n < 80 ? "info" : n < 93 ? "warning" : "error";
 }
 
-/** As the dashboard writes, with Python's spaces and its chain's hash, and a level. */
-function dashboard(i: number, next: () => number): Entry {
-  const level = levelOf(next());
+/** What the dashboard writes, with a level: keys, and values as Python prints them. */
+export function dashboardMembers(i: number, next: () => number): [key: string, value: string][] {
   const resource = pick(RESOURCES, next());
-  const action = pick(ACTIONS, next());
   const time = new Date(Date.UTC(2026, 1, 1) + i * 7).toISOString().replace("Z", "000+00:00");
   const note = "x".repeat(next() % 68);
+  return [
+    ["timestamp", `"${time}"`],
+    ["level", `"${levelOf(next())}"`],
+    ["action", `"${pick(ACTIONS, next())}"`],
+    ["resource_type", `"${resource}"`],
+    ["resource_id", `"${resource}-${next() % 100_000}"`],
+    ["user_id", `"${pick(ACTORS, next())}"`],
+    ["token_id", "null"],
+    ["ip_address", `"10.${next() % 256}.${next() % 256}.7"`],
+    ["user_agent", `"${AGENT}"`],
+    ["success", String(next() % 20 !== 0)],
+    ["details", `{"n": ${next() % 1000}, "note": "${note}"}`],
+  ];
+}
+
+/** As Python's `json.dumps` does. */
+export function printed(members: readonly (readonly [key: string, value: string])[]): string {
+  return `{${members.map(([key, value]) => `"${key}": ${value}`).join(", ")}}`;
+}
+
+function dashboard(i: number, next: () => number): Entry {
+  const members = dashboardMembers(i, next);
+  const text = Object.fromEntries(members.map(([key, value]) => [key, value.replaceAll('"', "")]));
   const hash = [next(), next(), next(), next(), next(), next(), next(), next()].map(hex).join("");
-  const line =
-    `{"timestamp": "${time}", "level": "${level}", "action": "${action}", "resource_type": "${resource}", ` +
-    `"resource_id": "${resource}-${next() % 100_000}", "user_id": "${pick(ACTORS, next())}", "token_id": null, ` +
-    `"ip_address": "10.${next() % 256}.${next() % 256}.7", "user_agent": "${AGENT}", "success": ${next() % 20 !== 0}, ` +
-    `"details": {"n": ${next() % 1000}, "note": "${note}"}, "_integrity_hash": "${hash}"}`;
-  return { line, level, event: `${resource}.${action}` };
+  const line = printed([...members, ["_integrity_hash", `"${hash}"`]]);
+  return { line, level: text.level!, event: `${text.resource_type}.${text.action}` };
 }
 
 /** As the wiki writes: an event, a level, an actor, details and metadata. */

@@ -3,13 +3,14 @@
  * CPU and memory are the agent's own, from the kernel; what arrived is compared with what was written. `--write`: into docs/benchmarks.md.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle } from "../scripts/build.ts";
 import { type Corpus, corpus } from "./corpus.ts";
 import { type Sink, same, startSink } from "./destination.ts";
+import { median, writePart } from "./document.ts";
 import { describe, fanOut } from "./fan-out.ts";
 import { expectedAt, JOBS, type Job } from "./jobs.ts";
 import { measure, type Usage } from "./measure.ts";
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
     }
     const text = tables.join("\n\n");
     console.log(`\n${text}`);
-    if (values.write && input) await writeFile(join(ROOT, "docs/benchmarks.md"), document(text, input, values.note));
+    if (values.write && input) await writePart("npm run bench", `${about(input)}\n\n${text}`, values.note);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -120,10 +121,6 @@ function cell({ wallSeconds, cpuSeconds, peakBytes }: Usage, { entries }: Corpus
   ];
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
 function table(results: readonly Result[], input: Corpus): string {
   const rows = results.map(({ job, runs }) => {
     const of = (key: keyof Usage) => median(runs.map((run) => run[key]));
@@ -139,21 +136,10 @@ function table(results: readonly Result[], input: Corpus): string {
   ].join("\n");
 }
 
-/** `note` is what a reader must know of this very run. */
-function document(text: string, { entries, bytes }: Corpus, note: string): string {
-  const { model } = cpus()[0]!;
-  // The agent alone makes about 1 to 2; more was somebody else's, and makes every figure worse than it is.
-  const load = `Load average over the last five minutes ${loadavg()[1]!.toFixed(1)}.`;
-  return `# Benchmarks
-
-Made by \`npm run bench -- --write\`; medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
+function about({ entries, bytes }: Corpus): string {
+  return `Medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
 read from a file on disk by the agent as published (\`run --once\`), start-up included. CPU and memory are the agent's own; the
-destination is another process that answers as the real one does and checks that exactly what was to be delivered has arrived.
-
-${text}
-
-${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.versions.node}, ${process.platform} ${process.arch}. ${load}${note === "" ? "" : `\n\n${note}`}
-`;
+destination is another process that answers as the real one does and checks that exactly what was to be delivered has arrived.`;
 }
 
 await main();
