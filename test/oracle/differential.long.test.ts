@@ -27,17 +27,21 @@ describe.runIf(pythonIsThere())(`${CASES} chains of seed ${SEED}`, () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test.each(VERIFIERS)("$name", async ({ verify, findsOrder }) => {
+  test.each(VERIFIERS)("$name", async ({ verify, findsOrder, oneOf }) => {
     const wrong: string[] = [];
-    for (const each of cases) {
+    let asked = 0;
+    for (const each of cases.filter((_, i) => i % oneOf === 0)) {
+      const answer = await verify(each, join(folder, each.case));
+      if (answer === undefined) continue;
+      asked++;
       // To one that is told the order, the times are of no importance.
       const about = findsOrder ? each : { ...each, modification_times: { order: "kept" as const } };
-      const answer = await verify(about, join(folder, each.case));
       for (const difference of differences(about, answer)) {
         wrong.push(`${each.case} ${each.scheme} ${each.tampering} (${each.modification_times.order}): ${difference}`);
       }
     }
     expect(wrong.slice(0, SHOWN), `${wrong.length} differences, seed ${SEED}`).toEqual([]);
+    expect(asked).toBeGreaterThan((cases.length / oneOf) * 0.9);
   });
 
   test("every tampering is among them, with every scheme", () => {
