@@ -112,8 +112,10 @@ export class Verdicts {
     const facts = this.#facts(kind, verdict, line);
     if (firstOfChain) {
       this.#enter(line);
-      const explained = (kind === "head_missing" || kind === "reordered") && this.#await(line, undefined, now);
-      if (kind !== "head_missing" && !explained) this.#broken(this.#finding(facts, line, now), index);
+      // The predecessor of the first entry of all was not seen, and is no break.
+      const found = kind === "head_missing" ? undefined : this.#finding(facts, line, now);
+      const explained = (kind === "head_missing" || kind === "reordered") && this.#await(line, found, now);
+      if (found !== undefined && !explained) this.#broken(found, index);
       this.#start(false, now);
       return;
     }
