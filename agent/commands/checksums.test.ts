@@ -1,12 +1,13 @@
 /** `audit-agent checksums`: what it says, what it answers, and whom it alerts. */
+
 import { execFile } from "node:child_process";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Written } from "../../test/fakes/command.ts";
 import { FakeSink } from "../../test/fakes/http-sink.ts";
 import { type ChecksumFlags, checksums, checksumWords, type Verb } from "./checksums.ts";
-import type { CommandContext } from "./context.ts";
 
 const LAUNCHER = join(import.meta.dirname, "..", "..", "bin", "audit-agent.js");
 let dir: string;
@@ -24,22 +25,11 @@ function write(name: string, text: string): void {
 }
 
 async function run(verb: Verb, flags: Partial<ChecksumFlags> = {}) {
-  let out = "";
-  let err = "";
-  const context: CommandContext = {
-    registries: () => Promise.reject(new Error("not needed")),
-    version: "0",
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    drained: () => Promise.resolve(),
-  };
+  const written = new Written();
   const all = { json: false, webhook: undefined, force: false, allowMissing: false, ...flags };
-  const code = await checksums(verb, dir, all, context);
-  return { code, out: out.replaceAll(dir, "DIR"), err: err.replaceAll(dir, "DIR") };
+  const code = await checksums(verb, dir, all, written.context);
+  const shown = (text: string) => text.replaceAll(dir, "DIR");
+  return { code, out: shown(written.out), err: shown(written.err) };
 }
 
 describe("verify", () => {

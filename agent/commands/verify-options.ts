@@ -10,9 +10,15 @@ Examples:
   audit-agent verify .loki/audit/audit.jsonl        a file, or several
   audit-agent verify 'archive/**/audit-*.jsonl.gz'  compressed ones too
   zstdcat old.jsonl.zst | audit-agent verify -      standard input
+  audit-agent verify --unified .                    this project's chain with the dashboard's
 
 Exit codes: 0 valid, 1 broken, 2 could not check.
 `;
+
+interface UnifiedFlags {
+  readonly unified?: string;
+  readonly dashboard?: string;
+}
 
 export function addVerify(program: Command, context: CommandContext, done: (code: number) => void): void {
   program
@@ -37,8 +43,19 @@ export function addVerify(program: Command, context: CommandContext, done: (code
     .option("--jobs <number>", "threads that check (default: one for each core)", jobs)
     .option("--all-breaks", "every break, and not only the first")
     .option("--json", "one JSON object")
+    .option("--unified <project>", "instead: a project's agent chain and the dashboard's, checked together", word)
+    .option("--dashboard <directory>", "with --unified: where the dashboard's logs are", word)
     .addHelpText("after", HELP)
-    .action(async (paths: string[], options: Partial<VerifyFlags>) => {
+    .action(async (paths: string[], { unified, dashboard, ...options }: Partial<VerifyFlags> & UnifiedFlags) => {
+      const { json = false, ...others } = options;
+      if (unified !== undefined) {
+        if (paths.length > 0 || Object.keys(others).length > 0) {
+          program.error("error: --unified takes --dashboard and --json, and nothing else");
+        }
+        const { verifyUnified } = await import("./verify-unified.ts");
+        return done(await verifyUnified(unified, { dashboard, json }, context));
+      }
+      if (dashboard !== undefined) program.error("error: --dashboard goes with --unified");
       const { verify } = await import("./verify.ts");
       done(await verify(paths, options, context));
     });

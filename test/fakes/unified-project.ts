@@ -1,11 +1,12 @@
 /** Projects with two chains, made of the corpus, and what `verify --unified` answers of them. */
+
 import { hash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
-import type { CommandContext } from "../../agent/commands/context.ts";
 import { verifyUnified } from "../../agent/commands/verify-unified.ts";
+import { Written } from "./command.ts";
 
 export const CORPUS = join(import.meta.dirname, "..", "corpora", "unified");
 
@@ -49,21 +50,9 @@ export const linesOf = (text: string) => text.split("\n").slice(0, -1);
 export const textOf = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
 
 export async function run(json = true, at = { project, dashboard }) {
-  let out = "";
-  let err = "";
-  const context: CommandContext = {
-    registries: () => Promise.reject(new Error("not needed")),
-    version: "0",
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    drained: () => Promise.resolve(),
-  };
-  const code = await verifyUnified(at.project, { dashboard: at.dashboard, json }, context);
-  return { code, out, err };
+  const written = new Written();
+  const code = await verifyUnified(at.project, { dashboard: at.dashboard, json }, written.context);
+  return { code, out: written.out, err: written.err };
 }
 
 export async function answer() {
