@@ -27,11 +27,15 @@ interface UnderWay {
 /** What was read as a stream stays at hand up to so many bytes in all. */
 const HELD = 256 * 1024 * 1024;
 
+/** Of the files that come next so much is at hand. */
+const FILES_AHEAD = 8;
+const BYTES_AHEAD = 64 * 1024;
+
 export class Check {
   readonly #files: readonly ChainFile[];
   readonly #opened: (Opened | undefined)[] = [];
-  /** Files that were asked for before it was their turn. */
-  readonly #later = new Map<number, Opened | undefined>();
+  /** The next files, open before it is their turn. */
+  readonly #later = new Map<number, Opened>();
   readonly #scheme: Scheme;
   readonly #ranges: Ranges;
   readonly #rangeSize: number;
@@ -54,22 +58,18 @@ export class Check {
     this.#progress = progress;
   }
 
-  /** Each file as far as it is at hand. Those that come later are where they can be read by position. */
+  /** Each file as far as it is at hand. */
   get atHand(): readonly (() => Bounded | undefined)[] {
-    return this.#files.map((file, i) => () => {
-      if (!this.#later.has(i) && this.#opened[i] === undefined) this.#later.set(i, file.openNow(this.#scheme.lines));
-      return this.#opened[i] ?? this.#later.get(i);
-    });
+    return this.#files.map((_, i) => () => this.#opened[i] ?? this.#later.get(i));
   }
 
   async run(walk: Walk): Promise<void> {
     try {
-      for (const [i, file] of this.#files.entries()) {
-        const opened = await file.open(this.#scheme.lines);
+      for (const i of this.#files.keys()) {
+        const opened = await this.#open(i);
         await opened.awaitLastLine();
         this.#opened[i] = opened;
-        await this.#later.get(i)?.close();
-        this.#later.delete(i);
+        await this.#lookAhead(i);
         if (opened.text instanceof StreamText) {
           await this.#settle(walk, 0);
           await this.#stream(walk, i, opened, opened.text);
@@ -82,6 +82,22 @@ export class Check {
     } finally {
       await Promise.allSettled(this.#underWay.map(({ scanned }) => scanned));
       for (const opened of [...this.#opened, ...this.#later.values()]) await opened?.close();
+    }
+  }
+
+  async #open(i: number): Promise<Opened> {
+    const opened = this.#later.get(i) ?? (await this.#files[i]!.open(this.#scheme.lines));
+    this.#later.delete(i);
+    return opened;
+  }
+
+  /** What follows the last entries of a file stands in the next ones: of compressed files their beginnings have to be there. */
+  async #lookAhead(from: number): Promise<void> {
+    let bytes = 0;
+    for (let i = from + 1; i < this.#files.length && i <= from + FILES_AHEAD && bytes < BYTES_AHEAD; i++) {
+      const later = this.#later.get(i) ?? (await this.#files[i]!.open(this.#scheme.lines));
+      this.#later.set(i, later);
+      bytes += later.end - later.start;
     }
   }
 

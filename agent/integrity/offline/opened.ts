@@ -33,13 +33,6 @@ export class Opened implements Bounded {
     return opened;
   }
 
-  /** Of a file that can be read by position. */
-  static at(text: FileText, mode: LineMode): Opened {
-    const opened = new Opened(text, mode);
-    if (mode === "javascript") while (!opened.#trimmed());
-    return opened;
-  }
-
   /** The writer may be in the middle of the last line. */
   async awaitLastLine(): Promise<void> {
     const { text } = this;
@@ -141,14 +134,6 @@ export class ChainFile {
   /** A stream that cannot be read a second time. */
   get once(): boolean {
     return this.#stdin !== undefined;
-  }
-
-  /** Of a regular file that is not compressed, at once. */
-  openNow(mode: LineMode): Opened | undefined {
-    const text = this.#stdin === undefined ? openText(this.path) : undefined;
-    if (text instanceof FileText) return Opened.at(text, mode);
-    text?.close().catch(() => {});
-    return undefined;
   }
 
   async open(mode: LineMode): Promise<Opened> {

@@ -1,11 +1,14 @@
 /** What is found must not depend on how a file was cut, nor on how many threads looked at it. */
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { chainOf, entryAfter, GENESIS, hashIn } from "../../../test/fakes/chain-writer.ts";
-import { SCHEME_NAMES } from "../scheme.ts";
+import { byAge } from "../../../test/oracle/cases.ts";
+import { walk } from "../../../test/oracle/walk.ts";
+import { SCHEME_NAMES, schemeOf } from "../scheme.ts";
 import { verifyPaths } from "./index.ts";
 
 let dir: string;
@@ -91,7 +94,48 @@ test("ranges of any size give the same answer", async () => {
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 200 },
+  );
+});
+
+test("the same as the plainest verifier there is, which has everything in memory", async () => {
+  await fc.assert(
+    fc.asyncProperty(log, async (one) => {
+      write(one);
+      const { breaks, ...answer } = walk(schemeOf(one.scheme), byAge(dir));
+      const found = await verifyPaths([dir], { scheme: one.scheme, order: "mtime", allBreaks: true });
+      expect({
+        ...found,
+        first_tampered_file: found.first_tampered_file && basename(found.first_tampered_file),
+        genesis_file: found.genesis_file && basename(found.genesis_file),
+      }).toMatchObject(answer);
+      expect(found.breaks.map(({ file, line, kind }) => ({ file: basename(file), line, kind }))).toEqual(breaks);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("compressed files give the same answer", async () => {
+  await fc.assert(
+    fc.asyncProperty(log, fc.integer({ min: 20, max: 700 }), async (one, rangeSize) => {
+      write(one);
+      const options = { scheme: one.scheme, order: "mtime", allBreaks: true } as const;
+      const plain = JSON.stringify(await verifyPaths([dir], options));
+      for (const [i, name] of readdirSync(dir).entries()) {
+        const path = join(dir, name);
+        const bytes = readFileSync(path);
+        rmSync(path);
+        const packed = `${path}.${i === 1 ? "zst" : "gz"}`;
+        writeFileSync(packed, i === 1 ? zstdCompressSync(bytes) : gzipSync(bytes));
+        utimesSync(packed, 1000 + i, 1000 + i);
+      }
+      const unpacked = JSON.stringify(await verifyPaths([dir], { ...options, rangeSize })).replaceAll(
+        /\.(gz|zst)(?=[":])/g,
+        "",
+      );
+      expect(JSON.parse(unpacked)).toEqual(JSON.parse(plain));
+    }),
+    { numRuns: 40 },
   );
 });
 

@@ -3,6 +3,7 @@ import { Judge } from "../judge.ts";
 import type { BreakKind } from "../kinds.ts";
 import { ChainReader, Entry, Step } from "../reader.ts";
 import type { Scheme } from "../scheme.ts";
+import { isBlank } from "../space.ts";
 import { Around } from "./around.ts";
 import { type Bounded, linesAfter, linesBefore } from "./near.ts";
 import type { Beginning } from "./order.ts";
@@ -28,6 +29,8 @@ interface First {
 }
 
 const CONTEXT = 2;
+/** More lines of one run without hashes are not looked at one by one. */
+const LONGEST_RUN = 4096;
 /** Of a line of the excerpt at either end, in bytes. */
 const SHOWN = 1000;
 
@@ -57,6 +60,8 @@ export class Walk {
   #judged = 0;
   /** The break that a run of lines without hashes began, while it lasts. */
   #run: Break | undefined;
+  /** So many lines of it the judge has seen. */
+  #runLines = 0;
   #trailing: number | undefined;
   #file = -1;
   #fileEntries = 0;
@@ -103,8 +108,12 @@ export class Walk {
       const goesOn = i === 0 && suspect.step === scanned.leading && suspect.step === this.#trailing;
       if (goesOn) {
         if (this.#run !== undefined) this.#run.lines += suspect.count;
+        this.#reader.tip = this.#tip;
+        this.#restOfRun({ ...suspect, end: suspect.offset }, suspect.count, bounded);
       } else {
         this.#suspect(suspect, first === undefined && scanned.first !== undefined, bounded);
+        this.#runLines = 1;
+        this.#restOfRun(suspect, suspect.count - 1, bounded);
       }
     }
     if (first !== undefined) this.#first(first, bounded);
@@ -148,6 +157,25 @@ export class Walk {
       reader.next(bytes, 0, bytes.length);
     }
     this.#broken(suspect, suspect.entries, suspect.step, bounded, suspect.count, tooLong);
+  }
+
+  /** What follows a run of entries without hashes may follow the hash the last of them had: the judge has to see each. */
+  #restOfRun({ step, end }: Suspect, lines: number, bounded: Bounded): void {
+    if (step !== Step.stripped || this.#judged >= this.#options.limits.maxSuspects) return;
+    const mode = this.#scheme.lines;
+    let left = Math.min(lines, LONGEST_RUN - this.#runLines);
+    let from = end;
+    while (left > 0) {
+      const next = linesAfter(bounded, from, left, mode);
+      if (next.length === 0) return;
+      for (const { offset, bytes } of next) {
+        from = offset + bytes.length;
+        if (mode === "python" && isBlank(bytes, 0, bytes.length)) continue;
+        this.#judge.judge(this.#reader, this.#reader.next(bytes, 0, bytes.length), this.#around);
+        this.#runLines++;
+        left--;
+      }
+    }
   }
 
   #broken(place: Place, entries: number, step: number, bounded: Bounded, lines: number, tooLong: boolean): void {
