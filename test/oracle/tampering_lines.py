@@ -148,6 +148,22 @@ def not_utf8(log):
     return spoiled(log, position, "malformed")
 
 
+BYTES = [b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\t", b"\r", b"\n", b"0", b"-", b".", b"e", b"u", b"N", b"\x00", b"\x1f", b"\x7f", b"\x80", b"\xc3", b"\xff", b"1.0", b"null", b"\\u0061",
+         b"\xc2\xa0", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xed\xa0\xbd", b"1e5", b"-0", b'"_integrity_hash": "x", ', b'"hash":null,']
+
+
+@tampering
+def mangled(log):
+    """Bytes in a few lines replaced, put in or taken out: whether that is a break, and where, only the reference can say."""
+    for _ in range(log.rng.choice([1, 1, 1, 2, 4])):
+        position = place(log.rng, len(log.lines))
+        raw = log.lines[position][1]
+        at = log.rng.randrange(len(raw) + 1)
+        put = log.rng.choice(BYTES) if log.rng.random() < 0.8 else b""
+        log.lines[position][1] = raw[:at] + put + raw[at + log.rng.choice([0, 0, 1, 1, 2, 5]) :]
+    return ANY, ANY
+
+
 @tampering
 def blank_lines(log):
     for _ in range(log.rng.randint(1, 3)):
