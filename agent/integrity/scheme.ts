@@ -55,7 +55,7 @@ const OLD_DASHBOARD_HASH = "chain_hash";
  */
 export function detectScheme(bytes: Buffer, start: number, end: number, fields: FieldNames = {}): Scheme | undefined {
   const has = (key: string | undefined) => key !== undefined && findMember(bytes, start, end, key) !== undefined;
-  for (const name of ["loki-dashboard", "loki-agent", "app"] as const) {
+  for (const name of ["loki-agent", "app", "loki-dashboard"] as const) {
     const scheme = schemeOf(name, fields);
     if (has(scheme.hash) && (scheme.previous === undefined || has(scheme.previous))) {
       // With a name given for the hash alone, the dashboard's would take every entry: one that names its predecessor is another's.

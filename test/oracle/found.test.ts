@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ChainReader, Entry, Step } from "../../agent/integrity/reader.ts";
-import { schemeOf } from "../../agent/integrity/scheme.ts";
+import { detectScheme, schemeOf } from "../../agent/integrity/scheme.ts";
 import { ecmascriptText } from "../../agent/json/ecmascript.ts";
 
 describe("white space before an entry", () => {
@@ -54,4 +54,9 @@ describe("an agent's entry", () => {
     const line = Buffer.from(`{"metadata":${value},"previousHash":"GENESIS","hash":"x"}`);
     expect(new ChainReader(schemeOf("loki-agent")).read(line, 0, line.length)).toBe(Entry.malformed);
   });
+});
+
+test("an agent's entry stays one, whatever is added to it: nothing but eight members is hashed", () => {
+  const line = Buffer.from('{"_integrity_hash":"x","chain_hash":"y","seq":0,"previousHash":"GENESIS","hash":"z"}');
+  expect(detectScheme(line, 0, line.length)?.name).toBe("loki-agent");
 });
