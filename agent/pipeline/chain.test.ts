@@ -77,4 +77,35 @@ describe("FilterChain", () => {
     const { chain } = chainOf({ process: (batch) => batch, tick: (_now, emit) => emit(batchOf(["verified so far"])) });
     expect(linesOf(chain.tick(0).map(({ batch }) => batch))).toEqual(["verified so far"]);
   });
+
+  it("stores the state of what a filter tells in a tick in the same block, and of what it tells of a batch in the batch's", () => {
+    let told = 0;
+    const telling: Filter = {
+      process(batch, emit) {
+        emit(batchOf(["seen"], { kind: "seen" }));
+        return batch;
+      },
+      tick(_now, emit) {
+        for (let i = 0; i < 2; i++) {
+          told++;
+          emit(batchOf(["told"], { kind: "told" }));
+        }
+      },
+      state: () => Buffer.from(`told ${told}`),
+    };
+    const { chain } = chainOf(telling);
+    const states = ({ extra }: { extra: { states: readonly { state: Uint8Array }[] } }) =>
+      extra.states.map(({ state }) => Buffer.from(state).toString());
+    expect(chain.process(batchOf(["a"])).map(states)).toEqual([[], ["told 0"]]);
+    expect(chain.tick(0).map(states)).toEqual([["told 1"], ["told 2"]]);
+  });
+
+  it("asks every filter whether an input may be read", () => {
+    const { chain } = chainOf(
+      { process: (batch) => batch },
+      { process: (batch) => batch, holds: (input) => (input === "tail" ? "broken" : undefined) },
+    );
+    expect(chain.holds("tail")).toBe("broken");
+    expect(chain.holds("stdin")).toBeUndefined();
+  });
 });

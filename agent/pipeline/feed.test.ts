@@ -3,6 +3,7 @@ import { batchOf } from "../../test/fakes/batch.ts";
 import { LaneBench } from "../../test/fakes/lane.ts";
 import { type RecordBatch, RecordFlag } from "../api/batch.ts";
 import type { AgentEvent } from "../api/events.ts";
+import type { Filter } from "../api/filter.ts";
 import type { Input } from "../api/input.ts";
 import { Scanner } from "../json/scanner.ts";
 import { FilterChain } from "./chain.ts";
@@ -15,16 +16,21 @@ afterEach(async () => {
 
 async function feedOf(
   read: () => AsyncGenerator<RecordBatch>,
+  filter: Partial<Filter> = {},
+  once = false,
 ): Promise<{ feed: Feed; events: AgentEvent[]; bench: LaneBench }> {
   const bench = await LaneBench.open();
   benches.push(bench);
   const events: AgentEvent[] = [];
   const emit = (event: AgentEvent) => void events.push(event);
   const input: Input = { read, stop: () => {}, close: async () => {} };
-  const chain = new FilterChain([], emit);
+  const chain = new FilterChain(
+    [{ alias: "f", matches: () => true, filter: { process: (batch) => batch, ...filter } }],
+    emit,
+  );
   const { queue, clock } = bench;
   return {
-    feed: new Feed({ alias: "in", plugin: "test", input, chain, queue, fields: new Scanner([]), clock, emit }),
+    feed: new Feed({ alias: "in", plugin: "test", input, chain, queue, fields: new Scanner([]), clock, emit, once }),
     events,
     bench,
   };
@@ -75,5 +81,49 @@ describe("Feed", () => {
     await feed.run();
     expect(feed.status()).toMatchObject({ state: "failed", reason: "the disk is gone" });
     expect(bench.queue.totals().get("audit.test")?.read).toBe(1);
+  });
+
+  it("reads nothing while a filter holds its input, and goes on where that ends", async () => {
+    let reason: string | undefined = "the chain is broken";
+    let read = 0;
+    const { feed } = await feedOf(
+      async function* () {
+        read++;
+        yield batchOf(['{"a":1}']);
+      },
+      { holds: () => reason },
+    );
+    const ran = feed.run();
+    expect(feed.status()).toMatchObject({ state: "blocked", reason: "the chain is broken" });
+    expect(read).toBe(0);
+    reason = undefined;
+    await ran;
+    expect(read).toBe(1);
+    expect(feed.status()).toMatchObject({ state: "stopped" });
+  });
+
+  it("ends at a stop although a filter holds its input", async () => {
+    const { feed } = await feedOf(
+      async function* () {
+        yield batchOf(['{"a":1}']);
+      },
+      { holds: () => "the chain is broken" },
+    );
+    const ran = feed.run();
+    feed.stop();
+    await ran;
+    expect(feed.status()).toMatchObject({ state: "stopped" });
+  });
+
+  it("fails, where everything is to be read once, instead of waiting for ever", async () => {
+    const { feed } = await feedOf(
+      async function* () {
+        yield batchOf(['{"a":1}']);
+      },
+      { holds: () => "the chain is broken" },
+      true,
+    );
+    await feed.run();
+    expect(feed.status()).toMatchObject({ state: "failed", reason: "the chain is broken" });
   });
 });

@@ -65,7 +65,7 @@ export default defineObjectOutput<typeof options>({
     "",
     "`format: original` ships each line as it was; where an entry stands on several lines, the line breaks between its tokens become",
     "spaces, which changes no value. Line breaks aside, an archive of originals holds the bytes of its source, and what verifies hash chains",
-    "there verifies them here. For that each log needs files of its own: `$GROUP` in `path` keeps logs apart, `$GROUP/$SOURCE.jsonl` also their",
+    "there verifies them here. For that each log needs files of its own: `$GROUP` in `path` keeps logs apart, `$GROUP/audit-$SOURCE.jsonl` also their",
     "files, whatever they are renamed to; without times in it, entries stay in the order in which they came. Let the tag `audit.integrity` go",
     "elsewhere, by `match` or `$TAG`.",
     "",

@@ -4,9 +4,10 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { schemeOf } from "../../agent/integrity/scheme.ts";
 import { groupInName } from "../../outputs/file/template.ts";
+import type { Answer } from "../oracle/answer.ts";
 import { byAge, CHAINS, corpusCases } from "../oracle/cases.ts";
 import { walk } from "../oracle/walk.ts";
-import { runOnce } from "./harness/agent.ts";
+import { AgentProcess, runOnce } from "./harness/agent.ts";
 import { toldIn, writeChainConfig } from "./harness/chain.ts";
 import { ledgersOf } from "./harness/observe.ts";
 import { Workspace } from "./harness/workspace.ts";
@@ -40,6 +41,25 @@ test("the real writers' chains: told as whoever sees them whole tells it, and wh
     });
     expect(places(arrived), name).toEqual(places(answer));
   }
+  // The verifier itself, on some of each kind.
+  for (const name of [
+    "dashboard-rotated",
+    "dashboard-preintegrity",
+    "dashboard-edited",
+    "agent-plain",
+    "app-deleted",
+  ]) {
+    const { group } = told.find(({ file }) => basename(dirname(file)) === name)!;
+    const source = await verified(workspace.path("logs", name));
+    expect(await verified(workspace.path("archive", groupInName(String(group)))), name).toEqual(source);
+  }
   const { archive } = ledgersOf(agent);
   expect(archive!.read).toBe(archive!.delivered);
 });
+
+async function verified(folder: string): Promise<object> {
+  const agent = new AgentProcess(["verify", folder, "--json"]);
+  const { code } = await agent.exited;
+  const { valid, entries_checked, files_skipped, first_tampered_line, tip_hash } = JSON.parse(agent.stdout) as Answer;
+  return { code, valid, entries_checked, files_skipped, first_tampered_line, tip_hash };
+}

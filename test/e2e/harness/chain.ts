@@ -21,7 +21,7 @@ interface Setup {
 /** Ships logs to an archive of originals, and what the filter tells to a file of its own. */
 export function writeChainConfig(
   workspace: Workspace,
-  { logs, chain, service, format = "original", archive = "archive/$GROUP/$SOURCE.jsonl" }: Setup,
+  { logs, chain, service, format = "original", archive = "archive/$GROUP/audit-$SOURCE.jsonl" }: Setup,
 ): Promise<string> {
   const config = {
     service: { data_dir: "data", log_format: "json", http: { listen: "127.0.0.1:0" }, ...service },
