@@ -219,3 +219,43 @@ test("options", () => {
   expect(chain.check!(chain.options.parse({ on_break: "quarantine" })).errors).toHaveLength(1);
   expect(chain.check!(chain.options.parse({ on_break: "quarantine", quarantine: { path: "/q" } })).errors).toEqual([]);
 });
+
+test("hashes that are none, and as long as a line can be, are not kept", () => {
+  const bench = new ChainBench();
+  const lines = new ChainWriter().lines(300);
+  const long = "f".repeat(20_000);
+  for (let i = 50; i < 250; i++) lines[i] = lines[i]!.replace(/"[0-9a-f]{64}"}$/, `"${long}${i}"}`);
+  const file = linesFile(PATH, lines);
+  for (let i = 0; i < 300; i += 3) {
+    bench.read(file, i, i + 3);
+    if (i % 30 === 0) bench.start();
+    expect(bench.states.get("/logs/audit.jsonl")!.length).toBeLessThan(64 * 1024);
+  }
+  bench.end();
+  expect(Math.max(...bench.told.map((each) => JSON.stringify(each).length))).toBeLessThan(2_000);
+  expect(bench.breaks.length).toBeGreaterThan(1);
+});
+
+test("paths as long as they can be, with all that can wait", () => {
+  const bench = new ChainBench();
+  const path = `/${"p".repeat(4_000)}/audit.jsonl`;
+  const lines = new ChainWriter().lines(80, "x".repeat(300));
+  const [moved] = lines.splice(10, 1);
+  const file = linesFile(path, [...lines.slice(0, 5), moved!, ...lines.slice(5)]);
+  for (let i = 0; i < 60; i++) bench.read(file, i, i + 1);
+  expect(bench.states.get("/logs/audit.jsonl")!.length).toBeLessThan(64 * 1024);
+});
+
+test("another scheme or other names than what is known: a new beginning", () => {
+  const states = new ChainBench().states;
+  const first = new ChainBench();
+  first.read(linesFile(PATH, new ChainWriter("app").lines(100)));
+  for (const [group, state] of first.states) states.set(group, state);
+  const other = new ChainBench({ scheme: "loki-dashboard" });
+  for (const [group, state] of states) other.states.set(group, state);
+  other.start();
+  other.read(linesFile(PATH, new ChainWriter().lines(100)));
+  other.end();
+  expect(other.breaks).toEqual([]);
+  expect(other.of("started")).toHaveLength(1);
+});

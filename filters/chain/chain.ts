@@ -2,6 +2,7 @@ import { type RecordBatch, RecordFlag } from "../../agent/api/batch.ts";
 import { ChainReader, Entry, Step } from "../../agent/integrity/reader.ts";
 import { detectScheme, type FieldNames, type Scheme, type SchemeName, schemeOf } from "../../agent/integrity/scheme.ts";
 import { scanRecord } from "../../agent/json/scanner.ts";
+import type { Budget } from "./budget.ts";
 import { Known } from "./known.ts";
 import { Lines } from "./lines.ts";
 import { verified } from "./records.ts";
@@ -20,9 +21,17 @@ export interface ChainSettings {
   readonly verifiedEvery: number;
 }
 
+/** What the chains of a filter have in common. */
+export interface Shared {
+  now(): number;
+  readonly budget: Budget;
+  /** How many hashes a new chain remembers. */
+  readonly remembered: number;
+}
+
 /** A verdict waits so long for the lines that follow, and for so many bytes of them. */
 const PATIENCE_MS = 2_000;
-const MOST_WAITING_BYTES = 32 * 1024;
+const MOST_WAITING_BYTES = 16 * 1024;
 /** Of a group in which nothing was verified for so long, nothing is said any more. */
 const FORGOTTEN_MS = 7 * 86_400_000;
 
@@ -31,7 +40,7 @@ export class GroupChain {
   readonly group: string;
   readonly #settings: ChainSettings;
   readonly #listener: Listener;
-  readonly #now: () => number;
+  readonly #shared: Shared;
   /** Undefined before the first entry with a hash. */
   #known: Known | undefined;
   #verdicts: Verdicts | undefined;
@@ -41,11 +50,11 @@ export class GroupChain {
   /** Lines before the first entry with a hash. */
   unchained = 0;
 
-  constructor(group: string, settings: ChainSettings, listener: Listener, now: () => number) {
+  constructor(group: string, settings: ChainSettings, listener: Listener, shared: Shared) {
     this.group = group;
     this.#settings = settings;
     this.#listener = listener;
-    this.#now = now;
+    this.#shared = shared;
     if (settings.scheme !== "auto") this.#finder = new ChainReader(schemeOf(settings.scheme, settings.fields));
   }
 
@@ -54,9 +63,16 @@ export class GroupChain {
     return this.#known?.now;
   }
 
+  /** What was known under other settings is left alone: the chain begins anew. */
   restore(bytes: Uint8Array): void {
-    const known = Known.restore(bytes);
-    if (known !== undefined) this.#open(known);
+    const known = Known.restore(bytes, this.#shared.remembered);
+    if (known !== undefined && this.#isMeant(known.reader.scheme)) this.#open(known);
+  }
+
+  #isMeant({ name, hash, previous }: Scheme): boolean {
+    const { scheme, fields } = this.#settings;
+    if (scheme !== "auto" && scheme !== name) return false;
+    return (fields.hash ?? hash) === hash && (previous === undefined || (fields.previous ?? previous) === previous);
   }
 
   /** The state as it is to be stored, if it changed since the last call. */
@@ -74,7 +90,8 @@ export class GroupChain {
   #open(known: Known): Verdicts {
     this.#known = known;
     const { group } = this;
-    this.#verdicts = new Verdicts(known, { group, allowRestart: this.#settings.allowRestart }, this.#listener);
+    const { allowRestart } = this.#settings;
+    this.#verdicts = new Verdicts(known, { group, allowRestart, budget: this.#shared.budget }, this.#listener);
     return this.#verdicts;
   }
 
@@ -89,8 +106,7 @@ export class GroupChain {
     const { state } = this.#known;
     const lines = new Lines(state.waiting, batch);
     state.waiting = [];
-    this.#verdicts!.calm();
-    state.active = this.#now();
+    state.active = this.#shared.now();
     this.#go(this.#known, lines, batch, lines.waited === 0 ? from : 0, !this.#settings.patient);
   }
 
@@ -102,7 +118,7 @@ export class GroupChain {
       const scheme = this.#schemeAt(batch, i);
       if (scheme !== undefined) {
         const at = { origin: { id, input, path }, offset: batch.offsets[i]! };
-        this.#open(Known.begin(scheme, at, this.#now()));
+        this.#open(Known.begin(scheme, at, this.#shared.now(), this.#shared.remembered));
         this.unchained += i;
         return i;
       }
@@ -127,7 +143,7 @@ export class GroupChain {
     const verdicts = this.#verdicts!;
     const { waited, count } = lines;
     const { waitingSince } = known.state;
-    const now = this.#now();
+    const now = this.#shared.now();
     for (let k = from; k < count; k++) {
       // What waited is told as of when it came, whenever that is decided.
       const at = k < waited ? waitingSince : now;
@@ -168,12 +184,11 @@ export class GroupChain {
     const known = this.#known;
     if (known === undefined) return;
     const { state } = known;
-    const now = this.#now();
+    const now = this.#shared.now();
     if (state.waiting.length > 0 && (end || now - state.waitingSince >= PATIENCE_MS)) {
       const lines = new Lines(state.waiting);
       state.waiting = [];
       this.#changed = true;
-      this.#verdicts!.calm();
       this.#go(known, lines, undefined, 0, true);
     }
     const late = known.release(({ since }) => end || now - since >= this.#settings.waitForFile);

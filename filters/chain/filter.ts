@@ -1,8 +1,10 @@
 import { RecordBatch, RecordFlag } from "../../agent/api/batch.ts";
 import type { FilterContext } from "../../agent/api/context.ts";
 import type { Filter, FilterStatus } from "../../agent/api/filter.ts";
+import { Budget } from "./budget.ts";
 import { type ChainSettings, GroupChain } from "./chain.ts";
 import { Quarantine } from "./quarantine.ts";
+import { SAVED } from "./recent.ts";
 import { INTEGRITY_TAG } from "./records.ts";
 import type { Finding, Notice } from "./state.ts";
 
@@ -16,10 +18,14 @@ export interface FilterSettings extends ChainSettings {
 
 type Emitted = (created: RecordBatch) => void;
 
-/** So many records wait for the next tick, which stores them and that they were made in one block. With more, the first go at once. */
-const MOST_WAITING = 16;
+/** So much waits for the next tick, which stores them and that they were made in one block. With more, all of it goes at once. */
+const MOST_WAITING_BYTES = 12 * 1024;
 /** A break makes the filter `degraded` for so long. */
 const SHOWN_MS = 86_400_000;
+
+/** Hashes a chain keeps in memory, some 100 KB, where there are few chains. */
+const REMEMBERED = 1024;
+const FEW_GROUPS = 64;
 
 interface Group {
   readonly chain: GroupChain;
@@ -37,6 +43,7 @@ export class ChainFilter implements Filter {
   readonly #context: FilterContext;
   readonly #quarantine: Quarantine;
   readonly #groups = new Map<string, Group>();
+  readonly #budget = new Budget();
 
   constructor(settings: FilterSettings, context: FilterContext) {
     this.#settings = settings;
@@ -51,7 +58,8 @@ export class ChainFilter implements Filter {
     const { chain } = group;
     chain.take(batch);
     this.#count(group);
-    if (chain.state !== undefined && chain.state.outbox.length > MOST_WAITING) this.#send(chain, emit);
+    const waiting = chain.state?.outbox.reduce((bytes, { json }) => bytes + json.length, 0) ?? 0;
+    if (waiting > MOST_WAITING_BYTES) this.#send(chain, emit);
     return this.#diverted(group, this.#marked(group, batch));
   }
 
@@ -118,7 +126,11 @@ export class ChainFilter implements Filter {
         unverifiable: (index) => this.#mark(group, index, RecordFlag.unverified),
         say: (notice) => this.#say(chain, notice),
       },
-      () => this.#context.clock.now(),
+      {
+        now: () => this.#context.clock.now(),
+        budget: this.#budget,
+        remembered: this.#groups.size < FEW_GROUPS ? REMEMBERED : SAVED,
+      },
     );
     const group: Group = { chain, marks: undefined, divertFrom: undefined, verified: 0, unchained: 0 };
     return group;

@@ -2,10 +2,12 @@ import { Judge, type JudgeMemory } from "../../agent/integrity/judge.ts";
 import { ChainReader } from "../../agent/integrity/reader.ts";
 import { type Scheme, schemeOf } from "../../agent/integrity/scheme.ts";
 import { Recent } from "./recent.ts";
-import { type ChainState, decodeState, encodeState, type Held, type Origin } from "./state.ts";
+import { type ChainState, decodeState, encodeState, type Held, isHashLike, type Origin } from "./state.ts";
 
 /** So many sources of a group are remembered as begun. */
 const SOURCES = 16;
+/** So much of what is held back goes with the state; a record of a break has some 700 bytes. */
+const MOST_HELD_BYTES = 20 * 1024;
 const NOTHING: JudgeMemory = { open: [], gap: undefined, moved: undefined };
 
 /** What is known of one chain: where it stands, what was met, what is still open. */
@@ -29,7 +31,7 @@ export class Known {
     this.holding = state.held.length > 0;
   }
 
-  static begin(scheme: Scheme, at: ChainState["at"], now: number): Known {
+  static begin(scheme: Scheme, at: ChainState["at"], now: number, capacity: number): Known {
     const { name, hash, previous, genesis } = scheme;
     return new Known(
       scheme,
@@ -59,17 +61,17 @@ export class Known {
         diverted: undefined,
         stopped: undefined,
       },
-      new Recent(),
+      new Recent(capacity),
     );
   }
 
   /** undefined for a state of another version. */
-  static restore(bytes: Uint8Array): Known | undefined {
+  static restore(bytes: Uint8Array, capacity: number): Known | undefined {
     const decoded = decodeState(bytes);
     if (decoded === undefined) return undefined;
     const { state, hashes } = decoded;
     const scheme = schemeOf(state.scheme, { hash: state.hash, previous: state.previous });
-    return new Known(scheme, state, Recent.restore(hashes));
+    return new Known(scheme, state, Recent.restore(hashes, capacity));
   }
 
   save(): Uint8Array {
@@ -109,9 +111,16 @@ export class Known {
     return this.state.sources.includes(id);
   }
 
-  hold(held: Held): void {
+  /** False: too much is held already. */
+  hold(held: Held): boolean {
+    const bytes = [...this.state.held, held].reduce(
+      (sum, { finding }) => sum + (finding?.notice.json.length ?? 200),
+      0,
+    );
+    if (bytes > MOST_HELD_BYTES) return false;
     this.state.held = [...this.state.held, held];
     this.holding = true;
+    return true;
   }
 
   release(gone: (held: Held) => boolean): readonly Held[] {
@@ -130,14 +139,14 @@ export class Known {
     linked.push(hash);
   }
 
-  /** Takes the judge that judged, and from what it holds open what has its successor elsewhere. */
+  /** Takes the judge that judged, but for what it holds open that has its successor elsewhere, or is no hash. */
   take(judge: Judge): void {
     this.judge = judge;
     const { linked } = this.state;
-    if (linked.length === 0) return;
     const { open, ...memory } = judge.memory;
-    if (!open.some((hash) => linked.includes(hash))) return;
-    this.judge = new Judge({ ...memory, open: open.filter((hash) => !linked.includes(hash)) });
+    const isOpen = (hash: string) => isHashLike(hash) && !linked.includes(hash);
+    if (open.every(isOpen)) return;
+    this.judge = new Judge({ ...memory, open: open.filter(isOpen) });
     this.state.linked = linked.filter((hash) => !open.includes(hash));
   }
 }

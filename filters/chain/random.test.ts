@@ -26,16 +26,19 @@ function tampered(random: Random, scheme: (typeof SCHEME_NAMES)[number]): string
     const i = below(random, lines.length);
     const j = below(random, lines.length);
     const line = lines[i]!;
-    const ways: (() => void)[] = [
-      () => void (lines[i] = line.replace('"x"', '"y"')),
-      () => void lines.splice(i, 1 + below(random, 3)),
-      () => void lines.splice(j, 0, line),
-      () => void lines.splice(j, 0, ...lines.splice(i, 1)),
-      () => void (lines[i] = "garbage"),
-      () => void (lines[i] = line.replace(/, ?"(?:_integrity_hash|hash)": ?"[0-9a-f]*"/, "")),
-      () => void (lines[i] = line.replace(/"([0-9a-f]{60})[0-9a-f]{4}"}$/, '"$10000"}')),
-      () => void ([lines[i], lines[i + 1]] = [lines[i + 1] ?? line, line]),
-      () => void lines.splice(i, lines.length),
+    const put = (at: number, text: string) => {
+      lines[at] = text;
+    };
+    const ways: (() => unknown)[] = [
+      () => put(i, line.replace('"x"', '"y"')),
+      () => lines.splice(i, 1 + below(random, 3)),
+      () => lines.splice(j, 0, line),
+      () => lines.splice(j, 0, ...lines.splice(i, 1)),
+      () => put(i, "garbage"),
+      () => put(i, line.replace(/, ?"(?:_integrity_hash|hash)": ?"[0-9a-f]*"/, "")),
+      () => put(i, line.replace(/"([0-9a-f]{60})[0-9a-f]{4}"}$/, '"$10000"}')),
+      () => lines.splice(i, 2, ...lines.slice(i, i + 2).reverse()),
+      () => lines.splice(i, lines.length),
     ];
     ways[below(random, ways.length)]!();
     if (lines.length === 0) lines.push(line);
@@ -57,7 +60,6 @@ test.each(SCHEME_NAMES)(`%s, seed ${SEED}`, (scheme) => {
       writeFileSync(path, `${lines.join("\n")}\n`);
       return fileOf(path);
     });
-    if (process.env.DEBUG) for (const f of files) console.log(f.path, f.lines.map((l, i) => `${i + 1} ${l}`).join("\n"));
     const answer = walk(
       schemeOf(scheme),
       files.map(({ path, lines }) => ({ name: basename(path), bytes: Buffer.from(`${lines.join("\n")}\n`) })),

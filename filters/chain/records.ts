@@ -1,6 +1,6 @@
 /** The records the filter makes, as JSON. */
 import { KIND_WORDS } from "../../agent/integrity/kinds.ts";
-import type { ChainState, Finding } from "./state.ts";
+import { type ChainState, type Finding, short } from "./state.ts";
 
 export const INTEGRITY_TAG = "audit.integrity";
 
@@ -39,10 +39,10 @@ export function finding(
     file: origin.path ?? null,
     line: line ?? null,
     offset,
-    expected: expected ?? null,
-    found: found ?? null,
+    expected: expected === undefined ? null : short(expected),
+    found: found === undefined ? null : short(found),
     entries_verified: entries,
-    tip,
+    tip: short(tip),
   });
   return { kind, level, notice: { origin, offset, kind: `chain-${name}`, json } };
 }
@@ -62,7 +62,7 @@ export function started(state: ChainState, genesis: boolean, { group, scheme, no
     file: origin.path ?? null,
     offset,
     genesis,
-    hash: state.tip,
+    hash: short(state.tip),
   });
   return { origin, offset, kind: "chain-started", json };
 }
@@ -82,7 +82,7 @@ export function verified(state: ChainState, { group, scheme, now }: Place) {
     since: new Date(state.told.at).toISOString(),
     entries_verified: state.entries,
     breaks: state.breaks,
-    tip: state.tip,
+    tip: short(state.tip),
   });
   return { origin, offset, kind: `chain-verified-${state.told.count + 1}`, json };
 }

@@ -93,15 +93,36 @@ export interface ChainState {
   stopped: string | undefined;
 }
 
-/** Of a tip longer than this nobody goes on: it is kept short, and nothing follows it. */
-const LONGEST_TIP = 128;
+/** What is longer stands where a hash should be, and is none: it is neither remembered nor told whole, and nothing follows it. */
+const LONGEST_HASH = 128;
+
+export function isHashLike(hash: string): boolean {
+  return hash.length <= LONGEST_HASH;
+}
+
+/** As it may be told, and kept. */
+export function short(hash: string): string {
+  return isHashLike(hash) ? hash : `${hash.slice(0, LONGEST_HASH - 1)}…`;
+}
 
 export function encodeState(state: ChainState, hashes: Buffer): Buffer {
-  const { waiting, tip } = state;
+  const { waiting, tip, judge } = state;
+  // A path may have four thousand bytes, and the lines that wait have one or two of them.
+  const origins = [...new Map(waiting.map(({ origin }) => [origin.id, origin])).values()];
   const rest = {
     ...state,
-    tip: tip.length > LONGEST_TIP ? tip.slice(0, LONGEST_TIP) : tip,
-    waiting: waiting.map((line) => ({ ...line, bytes: line.bytes.toString("base64") })),
+    tip: short(tip),
+    judge: {
+      ...judge,
+      moved: judge.moved && short(judge.moved),
+      gap: judge.gap && { ...judge.gap, at: short(judge.gap.at) },
+    },
+    origins,
+    waiting: waiting.map(({ origin, bytes, ...line }) => ({
+      ...line,
+      origin: origins.findIndex(({ id }) => id === origin.id),
+      bytes: bytes.toString("base64"),
+    })),
   };
   return Buffer.concat([Buffer.from([VERSION, hashes.length / HASH_BYTES]), hashes, Buffer.from(JSON.stringify(rest))]);
 }
@@ -112,9 +133,17 @@ export function decodeState(bytes: Uint8Array): { state: ChainState; hashes: Buf
   if (buffer[0] !== VERSION) return undefined;
   const end = 2 + buffer[1]! * HASH_BYTES;
   if (buffer.length <= end) return undefined;
-  const rest = JSON.parse(buffer.toString("utf8", end)) as Omit<ChainState, "waiting"> & {
-    readonly waiting: readonly (Omit<Waiting, "bytes"> & { readonly bytes: string })[];
+  const { origins, ...rest } = JSON.parse(buffer.toString("utf8", end)) as Omit<ChainState, "waiting"> & {
+    readonly origins: readonly Origin[];
+    readonly waiting: readonly (Omit<Waiting, "bytes" | "origin"> & {
+      readonly bytes: string;
+      readonly origin: number;
+    })[];
   };
-  const waiting = rest.waiting.map((line) => ({ ...line, bytes: Buffer.from(line.bytes, "base64") }));
+  const waiting = rest.waiting.map(({ origin, bytes, ...line }) => ({
+    ...line,
+    origin: origins[origin]!,
+    bytes: Buffer.from(bytes, "base64"),
+  }));
   return { state: { ...rest, waiting }, hashes: buffer.subarray(2, end) };
 }

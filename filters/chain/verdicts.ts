@@ -2,14 +2,13 @@ import { Judge, type Verdict } from "../../agent/integrity/judge.ts";
 import type { BreakKind } from "../../agent/integrity/kinds.ts";
 import { Step } from "../../agent/integrity/reader.ts";
 import { Around } from "./around.ts";
+import type { Budget } from "./budget.ts";
 import type { Known } from "./known.ts";
 import type { Line, Lines } from "./lines.ts";
 import { hashBeside, LineCounter } from "./neighbours.ts";
 import { type Facts, finding, started } from "./records.ts";
-import type { Finding, Notice } from "./state.ts";
+import { type Finding, isHashLike, type Notice } from "./state.ts";
 
-/** With more breaks than these in a batch, the later ones are not looked into so far: they must not take all of the agent's time. */
-const FLOOD = 32;
 /** A file's first entry may stand behind a byte order mark. */
 const FIRST_OFFSET = 3;
 const SAMPLE_BYTES = 256;
@@ -26,6 +25,7 @@ export interface Listener {
 export interface VerdictSettings {
   readonly group: string;
   readonly allowRestart: boolean;
+  readonly budget: Budget;
 }
 
 /** Says of lines that do not simply follow what they are. */
@@ -34,17 +34,13 @@ export class Verdicts {
   readonly #settings: VerdictSettings;
   readonly #listener: Listener;
   readonly #counter = new LineCounter();
-  /** Breaks since the last `calm`. */
-  #breaks = 0;
+  /** The break in question is not looked into deeply. */
+  #hurried = false;
 
   constructor(known: Known, settings: VerdictSettings, listener: Listener) {
     this.#known = known;
     this.#settings = settings;
     this.#listener = listener;
-  }
-
-  calm(): void {
-    this.#breaks = 0;
   }
 
   /** The first line of what took the place of a file that had other content, or more. */
@@ -53,7 +49,8 @@ export class Verdicts {
     const { history, origin, offset } = line;
     if (history === undefined || !state.anchored || offset > FIRST_OFFSET || this.#known.met(origin.id)) return;
     state.excused = origin.id;
-    if (history === "truncated" && origin.path !== undefined) {
+    this.#hurried = !this.#settings.budget.take(now);
+    if (history === "truncated" && origin.path !== undefined && !this.#hurried) {
       // Copied and then emptied: what was read of it ends a file beside it.
       const latest = new Set(recent.latest(state.inFile));
       if (hashBeside(origin.path, probe, (hash) => latest.has(hash))) return;
@@ -76,7 +73,8 @@ export class Verdicts {
       return true;
     }
     const { probe } = known;
-    const hurried = this.#breaks > FLOOD;
+    const hurried = !this.#settings.budget.take(now);
+    this.#hurried = hurried;
     const around = new Around({ lines, k, line, recent, probe, firstOfChain, firstOfFile, hurried });
     const { tip, tipSeq } = reader;
     const judge = new Judge(known.judge.memory);
@@ -131,17 +129,15 @@ export class Verdicts {
     if (EXPLAINABLE.has(kind)) return this.#await(line, found, now);
     // It may be the very first file, come late.
     if (kind !== "restarted" || !holding) return false;
-    this.#known.hold({ finding: found, wanted: undefined, since: now, run: state.run });
-    return true;
+    return this.#known.hold({ finding: found, wanted: undefined, since: now, run: state.run });
   }
 
   #await(line: Line, found: Finding | undefined, now: number): boolean {
     const { reader, recent, probe, state } = this.#known;
-    if (line.origin.path === undefined) return false;
+    if (line.origin.path === undefined || this.#hurried) return false;
     const beside = hashBeside(line.origin.path, probe, (hash) => reader.follows(hash));
     if (beside === undefined || recent.has(beside.hash)) return false;
-    this.#known.hold({ finding: found, wanted: beside.hash, since: now, run: state.run });
-    return true;
+    return this.#known.hold({ finding: found, wanted: beside.hash, since: now, run: state.run });
   }
 
   #cut(line: Line, { kind }: Verdict, index: number | undefined, now: number): void {
@@ -166,8 +162,7 @@ export class Verdicts {
   #facts(kind: BreakKind, { expected, found }: Verdict, line: Line): Facts {
     const { path, id } = line.origin;
     const sample = line.bytes.subarray(line.start, Math.min(line.end, line.start + SAMPLE_BYTES));
-    const hurried = this.#breaks > FLOOD;
-    const at = path === undefined || hurried ? undefined : this.#counter.lineAt(path, id, line.offset, sample);
+    const at = path === undefined || this.#hurried ? undefined : this.#counter.lineAt(path, id, line.offset, sample);
     const level = kind === "restarted" && this.#settings.allowRestart ? "warning" : "error";
     return { kind, level, line: at, expected, found };
   }
@@ -179,7 +174,6 @@ export class Verdicts {
   }
 
   #broken(found: Finding, k: number | undefined): void {
-    this.#breaks++;
     this.#listener.broken(found, k);
   }
 
@@ -204,7 +198,7 @@ export class Verdicts {
 
   #remember(): void {
     const { recent, reader, holding } = this.#known;
-    if (reader.tip !== "") recent.add(reader.tip);
+    if (reader.tip !== "" && isHashLike(reader.tip)) recent.add(reader.tip);
     if (holding) this.#known.explain(reader.tip);
   }
 }
