@@ -12,15 +12,24 @@ ACTIONS = ["create", "update", "delete", "login", "logout", "read", "stop"]
 class Log:
     """Files and their lines. A line is [index of its file, bytes without its end, the hash it was written with or None]."""
 
-    def __init__(self, rng, scheme, names, hash_key):
-        self.rng, self.scheme, self.names, self.hash_key = rng, scheme, names, hash_key
+    def __init__(self, rng, scheme, hash_key):
+        self.rng, self.scheme, self.hash_key = rng, scheme, hash_key
+        self.names = []
         self.lines = []
         # Files from before hashes, older than all the others: [(name, bytes)].
         self.older = []
         self.end, self.last_end, self.prefix = b"\n", True, b""
         self.nasty = rng.random() < 0.6
         self.clock = 0
-        # What is no line of a writer's, by file: what stands before its first line.
+
+    def name(self, count):
+        """Gives so many files their names, the oldest first."""
+        if self.scheme == "loki-dashboard":
+            self.names = dashboard_names(self.rng, count)
+        elif self.scheme == "app":
+            self.names = [f"audit.log.{n}" for n in range(count - 1, 0, -1)] + ["audit.log"]
+        else:
+            self.names = ["audit.jsonl"]
 
     def fields(self):
         rng = self.rng
@@ -110,15 +119,10 @@ def dashboard_names(rng, count):
 def make(rng, scheme):
     files = 1 if scheme == "loki-agent" else rng.choice([1, 1, 2, 3, 3, 5])
     hash_key = "_integrity_hash" if scheme == "loki-dashboard" else "hash"
-    if scheme == "loki-dashboard":
-        names = dashboard_names(rng, files)
-        if rng.random() < 0.06:
-            hash_key = "chain_hash"
-    elif scheme == "app":
-        names = [f"audit.log.{n}" for n in range(files - 1, 0, -1)] + ["audit.log"]
-    else:
-        names = ["audit.jsonl"]
-    log = Log(rng, scheme, names, hash_key)
+    if scheme == "loki-dashboard" and rng.random() < 0.06:
+        hash_key = "chain_hash"
+    log = Log(rng, scheme, hash_key)
+    log.name(files)
     # Few entries most of the time; with more than 64 the limit of a neighbourhood is inside.
     count = rng.choice([files, rng.randint(files, files + 8), rng.randint(files, 50), rng.randint(files + 20, 100), rng.randint(files + 80, 260)])
     cuts = sorted(rng.sample(range(1, count), files - 1)) if files > 1 else []
