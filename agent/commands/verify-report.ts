@@ -89,8 +89,10 @@ function told({ kinds, breaks_total }: ChainReport): boolean {
 function counted(chain: ChainReport): string {
   const kinds = Object.entries(chain.kinds).map(([kind, count]) => `${number(count)} ${words(kind as BreakKind)}`);
   if (!told(chain)) kinds.push("others that nobody looked at");
-  const good = `${plural(chain.entries_checked, "entry is", "entries are")} good before the first`;
-  return `${plural(chain.breaks_total, "break", "breaks")} (${kinds.join(", ")}); ${good}`;
+  const several = chain.breaks_total > 1;
+  const good = chain.entries_checked;
+  const where = good === 0 ? "at the first entry" : `behind ${plural(good, "good entry", "good entries")}`;
+  return `${plural(chain.breaks_total, "break", "breaks")}${several ? ` (${kinds.join(", ")}), the first` : ","} ${where}`;
 }
 
 function details(one: Break, excerpt: Excerpt | undefined, style: Style, width: number): string[] {

@@ -48,6 +48,8 @@ export async function verify(
     progress.clear();
     if (!(error instanceof CannotCheck)) throw error;
     context.err(`could not check: ${printable(error.message)}\n`);
+    if (json) context.out(`${JSON.stringify({ valid: null, error: error.message })}\n`);
+    await context.drained();
     return EXIT.usage;
   }
 }

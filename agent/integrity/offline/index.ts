@@ -39,7 +39,7 @@ export interface VerifyOptions {
   readonly progress?: (done: number, of: number) => void;
 }
 
-const RANGE = 4 * 1024 * 1024;
+const RANGE = 1024 * 1024;
 const INLINE_BELOW = 8 * 1024 * 1024;
 const SOME_BREAKS = 100;
 const ALL_BREAKS = 100_000;
@@ -61,6 +61,10 @@ export async function verifyPaths(paths: readonly string[], options: VerifyOptio
 
 async function verifyOnce(paths: readonly string[], options: VerifyOptions): Promise<Report> {
   const chains = findChains(paths, options.stdin);
+  const { startHash, expectTip, expectEntries } = options;
+  if (chains.length > 1 && (startHash ?? expectTip ?? expectEntries) !== undefined) {
+    throw new CannotCheck(`these are ${chains.length} chains, and a hash or a number of entries is expected of one`);
+  }
   const of = chains.flat().reduce((sum, file) => sum + file.size, 0);
   let done = 0;
   const progress = (bytes: number) => {

@@ -59,6 +59,8 @@ export interface Scanned {
 export const MAX_LINE = 64 * 1024 * 1024;
 /** So many breaks of a chain are looked at; more are only counted. */
 export const MAX_SUSPECTS = 20_000;
+const OPEN_BRACE = 0x7b;
+const LF = 0x0a;
 /** Behind the range, for the end of its last line. */
 const OVERHANG = 16 * 1024;
 
@@ -154,7 +156,7 @@ export class Scanner {
       }
       // One whose end was not even read is the range's last.
       if (tooLong && end === bytes.length) break;
-      p = behind(bytes, end);
+      p = bytes[end] === LF ? end + 1 : behind(bytes, end);
     }
     const known = first !== undefined;
     return {
@@ -202,5 +204,7 @@ export class Scanner {
 
 /** A blank line is no line to Python's verifiers; to the agent's it is a break. */
 function isSkipped(mode: Scheme["lines"], bytes: Buffer, start: number, end: number): boolean {
+  // Almost every line: asked here, so that nothing is called for it.
+  if (bytes[start] === OPEN_BRACE && end > start) return false;
   return mode === "python" && isBlank(bytes, start, end);
 }
