@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { entryAfter, GENESIS } from "./fakes/chain-writer.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const exec = promisify(execFile);
@@ -79,6 +80,19 @@ pipeline:
     .split("\n")
     .map((line) => (JSON.parse(line) as { n: number }).n);
   expect(received).toEqual([1, 2]);
+});
+
+test("verify, in other threads", async () => {
+  const lines: string[] = [];
+  for (let tip = GENESIS["loki-dashboard"], size = 0; size < 9_000_000; ) {
+    const { line, hash } = entryAfter("loki-dashboard", tip, lines.length, "x".repeat(5000));
+    tip = hash;
+    size += line.length;
+    lines.push(line);
+  }
+  await writeFile(join(elsewhere, "audit-1.jsonl"), lines.join("\n"));
+  const { stdout } = await agent(["verify", "--json", "--jobs", "3", "."]);
+  expect(JSON.parse(stdout)).toMatchObject({ valid: true, entries_checked: lines.length });
 });
 
 test("health and metrics over HTTP: what is imported late is in the bundle too", async () => {

@@ -68,9 +68,12 @@ export class Opened implements Bounded {
     if (this.text instanceof StreamText) this.text.release(position);
   }
 
-  /** The text in pieces of about `size` bytes that end where lines end; of a line longer than `maxLine` there may be a piece of its own. */
+  /** The text in pieces of about `size` bytes that end where lines end, but in lines longer than `maxLine`. */
   async *pieces(size: number, maxLine: number): AsyncGenerator<{ from: number; to: number }> {
     let from = this.#start;
+    // Of a line that is too long what follows is not collected.
+    let most = maxLine;
+    const buffer = Buffer.allocUnsafe(size);
     for (;;) {
       let length = size;
       let to: number;
@@ -78,11 +81,13 @@ export class Opened implements Bounded {
         await this.fill(from + length);
         to = Math.min(this.end, from + length);
         if (to === this.end && this.ended) break;
-        const cut = lastLineEnd(this.text.read(from, to), this.mode);
+        const cut = lastLineEnd(this.text.read(from, to, buffer), this.mode);
         if (cut > 0) to = from + cut;
-        if (cut > 0 || length > maxLine) break;
+        if (cut > 0) most = maxLine;
+        if (cut > 0 || length > most) break;
         length *= 2;
       }
+      if (length > most) most = 0;
       if (to > from) yield { from, to };
       if (to === this.end && this.ended) return;
       from = to;

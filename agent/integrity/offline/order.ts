@@ -116,16 +116,20 @@ function chained(named: readonly Probe[], scheme: Scheme, { tip }: Beginning): C
   const next = new Map<Probe, Probe>();
   const heads: Probe[] = [];
   const orphans: Probe[] = [];
-  for (const part of parts) {
+  for (const [i, part] of parts.entries()) {
     reader.read(part.first!, 0, part.first!.length);
-    if (reader.follows(tip)) heads.push(part);
-    else {
-      const before = parts.find(
-        (one) => one !== part && one.last !== undefined && !next.has(one) && reader.follows(one.last),
-      );
-      if (before === undefined) orphans.push(part);
-      else next.set(before, part);
+    if (reader.follows(tip)) {
+      heads.push(part);
+      continue;
     }
+    let found = false;
+    for (const before of nearestFirst(parts, i)) {
+      found = before.last !== undefined && !next.has(before) && reader.follows(before.last);
+      if (!found) continue;
+      next.set(before, part);
+      break;
+    }
+    if (!found) orphans.push(part);
   }
   const order = new Set<Probe>();
   // A ring has neither head nor orphan.
@@ -137,6 +141,14 @@ function chained(named: readonly Probe[], scheme: Scheme, { tip }: Beginning): C
   const older = named.filter((one, i) => !isPart(one) && i < firstPart);
   const others = named.filter((one, i) => !isPart(one) && i >= firstPart);
   return [...older, ...order, ...others].map(({ file }) => file);
+}
+
+/** All but the one at `i`. Mostly a neighbour is the one that is looked for, whose names are not all wrong. */
+function* nearestFirst(parts: readonly Probe[], i: number): Generator<Probe> {
+  for (let distance = 1; distance < parts.length; distance++) {
+    if (i >= distance) yield parts[i - distance]!;
+    if (i + distance < parts.length) yield parts[i + distance]!;
+  }
 }
 
 async function probe(file: ChainFile, scheme: Scheme): Promise<Probe> {

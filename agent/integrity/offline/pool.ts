@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Scheme } from "../scheme.ts";
 import type { Ranges } from "./check.ts";
 import { InThisThread } from "./inline.ts";
-import { CannotCheck } from "./problem.ts";
+import { CannotCheck, reasonOf } from "./problem.ts";
 import type { Limits, Range, Scanned } from "./scan.ts";
 import type { FileText, Text } from "./text.ts";
 import { type Answer, type Task, WORKER, type WorkerSetup } from "./worker.ts";
@@ -32,7 +32,7 @@ export class Pool implements Ranges {
     for (let i = 0; i < threads; i++) {
       const worker = new Worker(WORKER, { workerData });
       worker.on("message", (answer: Answer) => this.#answered(answer));
-      worker.on("error", (error) => this.#failed(worker, error as Error));
+      worker.on("error", (error) => this.#failed(worker, reasonOf(error)));
       this.#workers.set(worker, 0);
     }
   }
@@ -70,11 +70,11 @@ export class Pool implements Ranges {
   }
 
   /** It ran out of memory, say. */
-  #failed(worker: Worker, error: Error): void {
+  #failed(worker: Worker, why: string): void {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.worker !== worker) continue;
       this.#waiting.delete(id);
-      waiting.reject(error);
+      waiting.reject(new CannotCheck(`a thread failed: ${why}`));
     }
   }
 }

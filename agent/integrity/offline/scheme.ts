@@ -22,28 +22,33 @@ export async function schemeOfFiles(files: readonly ChainFile[], fields: FieldNa
     if (!file.once) await opened.close();
     if (scheme !== undefined) return scheme;
   }
+  // Somebody may have taken away all hashes: entries that name their predecessor are a chain's all the same.
+  const robbed = (["loki-agent", "app"] as const).map((name) => schemeOf(name, fields));
+  let named: Scheme | undefined;
+  const words = [fields.hash ?? "hash", ...robbed.map(({ previous }) => previous!)];
   for (const file of files) {
-    const scheme = await eachCandidate(file, fields.hash ?? "hash", (line) => schemeOfLine(line, fields));
+    const scheme = await eachCandidate(file, words, (line) => {
+      named ??= robbed.find(({ previous }) => hasField(line, previous!));
+      return schemeOfLine(line, fields);
+    });
     if (scheme !== undefined) return scheme;
   }
-  // Somebody may have taken away all hashes: entries that name their predecessor are a chain's all the same.
-  for (const name of ["loki-agent", "app"] as const) {
-    const scheme = schemeOf(name, fields);
-    const named = { ...scheme, hash: scheme.previous! };
-    for (const file of files) if (await hasHash(file, named)) return scheme;
-  }
-  return undefined;
+  return named;
 }
 
 /** Whether an entry of the file has the field of the scheme's hash. */
 export async function hasHash(file: ChainFile, scheme: Scheme): Promise<boolean> {
-  return (await eachCandidate(file, scheme.hash, (line) => hasHashField(line, scheme) || undefined)) ?? false;
+  return (await eachCandidate(file, [scheme.hash], (line) => hasHashField(line, scheme) || undefined)) ?? false;
 }
 
 /** Whether the line is an entry with a hash of the scheme, be it null. */
 export function hasHashField(line: Buffer, scheme: Scheme): boolean {
+  return hasField(line, scheme.hash);
+}
+
+function hasField(line: Buffer, field: string): boolean {
   const object = objectIn(line);
-  return object !== undefined && findMember(line, object.start, object.end, scheme.hash) !== undefined;
+  return object !== undefined && findMember(line, object.start, object.end, field) !== undefined;
 }
 
 /** Of a line that ends with a line feed: to Python it may be several. */
@@ -69,24 +74,26 @@ function objectIn(line: Buffer): { start: number; end: number } | undefined {
   return scanRecord(line, start, end) === undefined ? { start, end } : undefined;
 }
 
-/** Shows `visit` the lines in whose text a key ends with `word`, until it answers. */
+/** Shows `visit` the lines in whose text a key ends with one of `words`, until it answers. */
 async function eachCandidate<T>(
   file: ChainFile,
-  word: string,
+  words: readonly string[],
   visit: (line: Buffer) => T | undefined,
 ): Promise<T | undefined> {
   const opened = await file.open("javascript");
-  const needle = Buffer.from(`${word}"`);
+  const needles = words.map((word) => Buffer.from(`${word}"`));
+  const isCandidate = (bytes: Buffer) => needles.some((needle) => bytes.includes(needle));
+  const buffer = Buffer.allocUnsafe(PIECE);
   try {
     for await (const { from, to } of opened.pieces(PIECE, MAX_LINE)) {
       if (file.once && to > ONCE) break;
-      const bytes = opened.text.read(from, to);
-      if (bytes.indexOf(needle) < 0) continue;
+      const bytes = opened.text.read(from, to, buffer);
+      if (!isCandidate(bytes)) continue;
       const ends = new LineEnds(bytes, "javascript", 0);
       for (let p = 0; p < bytes.length; ) {
         const end = ends.after(p);
         const line = bytes.subarray(p, end < 0 ? bytes.length : end);
-        const answer = line.includes(needle) ? visit(line) : undefined;
+        const answer = isCandidate(line) ? visit(line) : undefined;
         if (answer !== undefined) return answer;
         if (end < 0) break;
         p = behind(bytes, end);
