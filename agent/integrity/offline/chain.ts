@@ -1,7 +1,6 @@
 /** Checks the files of one chain, from finding out what they are to the verdict. */
 import { type FieldNames, type Scheme, type SchemeName, schemeOf } from "../scheme.ts";
 import { Check, type Ranges } from "./check.ts";
-import { firstLine } from "./near.ts";
 import type { ChainFile } from "./opened.ts";
 import { inOrder, type OrderName } from "./order.ts";
 import { type ChainReport, messageOf, type Reason } from "./report.ts";
@@ -113,7 +112,7 @@ async function beforeHashes(
   let count = 0;
   for (const file of files) {
     const opened = await file.open(scheme.lines);
-    const line = firstLine(opened, scheme.lines, maxLine)?.bytes;
+    const line = await opened.firstLine(maxLine);
     if (!file.once) await opened.close();
     if (line !== undefined && hasHashField(line, scheme)) break;
     count++;

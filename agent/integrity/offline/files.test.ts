@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { chainOf } from "../../../test/fakes/chain-writer.ts";
+import { chainOf, entryAfter, hashIn } from "../../../test/fakes/chain-writer.ts";
 import { verifyPaths } from "./index.ts";
 
 let dir: string;
@@ -86,6 +86,17 @@ describe("files", () => {
     expect(await verifyPaths([dir])).toMatchObject({ valid: true, entries_checked: 5 });
     write("audit-1.jsonl.gz", text(4));
     expect(await verifyPaths([dir])).toMatchObject({ valid: true, entries_checked: 4 });
+  });
+
+  test("a first line of megabytes, compressed", async () => {
+    const first = entryAfter("loki-dashboard", "0".repeat(64), 0, "x".repeat(5_000_000));
+    const lines = [first.line, ...chainOf("loki-dashboard", 3, first.hash)];
+    write("audit-1.jsonl.gz", gzipSync(lines.join("\n")));
+    write(
+      "audit-2.jsonl.gz",
+      gzipSync("\n".repeat(3_000_000) + chainOf("loki-dashboard", 2, hashIn(lines[3]!)).join("\n")),
+    );
+    expect(await verifyPaths([dir])).toMatchObject({ valid: true, files_checked: 2, entries_checked: 6 });
   });
 
   test("standard input, compressed or not", async () => {

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../../api/clock.ts";
 import { type LineMode, lastLineEnd, leadingSpace, withoutTrailingSpace } from "./lines.ts";
-import type { Bounded } from "./near.ts";
+import { type Bounded, firstLine } from "./near.ts";
 import { openText, StreamText, streamText } from "./stream.ts";
 import { FileText } from "./text.ts";
 
@@ -62,6 +62,17 @@ export class Opened implements Bounded {
   /** Of a stream: reads on until `to` is at hand, and a little more. */
   async fill(to: number): Promise<void> {
     if (this.text instanceof StreamText) await this.text.fill(to + AHEAD);
+  }
+
+  /** The first line that is not blank; undefined where there is none, or it is longer than `maxLine`. */
+  async firstLine(maxLine: number): Promise<Buffer | undefined> {
+    for (;;) {
+      const line = firstLine(this, this.mode, maxLine);
+      // What a stream has not given yet may belong to it.
+      const cut = line === undefined || line.offset + line.bytes.length === this.text.end;
+      if (!cut || this.ended || this.text.end - this.#start > maxLine) return line?.bytes;
+      await this.fill(2 * this.text.end);
+    }
   }
 
   release(position: number): void {

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { compareNames, groupOf } from "../../../inputs/shared/files/group.ts";
 import { ChainReader, Entry } from "../reader.ts";
 import type { Scheme } from "../scheme.ts";
-import { firstLine, linesAfter, linesBefore } from "./near.ts";
+import { linesAfter, linesBefore } from "./near.ts";
 import type { ChainFile, Opened } from "./opened.ts";
 import { MAX_LINE } from "./scan.ts";
 import { hasHashField } from "./scheme.ts";
@@ -154,7 +154,7 @@ function* nearestFirst(parts: readonly Probe[], i: number): Generator<Probe> {
 async function probe(file: ChainFile, scheme: Scheme): Promise<Probe> {
   const opened = await file.open(scheme.lines);
   try {
-    const head = firstLine(opened, scheme.lines, MAX_LINE)?.bytes;
+    const head = await opened.firstLine(MAX_LINE);
     const reader = new ChainReader(scheme);
     const isChained = ({ bytes }: { bytes: Buffer }) => reader.read(bytes, 0, bytes.length) === Entry.chained;
     const hashed = head !== undefined && hasHashField(head, scheme);

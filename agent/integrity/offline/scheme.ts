@@ -5,7 +5,6 @@ import { ChainReader, Entry } from "../reader.ts";
 import { detectScheme, type FieldNames, type Scheme, schemeOf } from "../scheme.ts";
 import { stripped } from "../space.ts";
 import { behind, LineEnds } from "./lines.ts";
-import { firstLine } from "./near.ts";
 import type { ChainFile } from "./opened.ts";
 import { MAX_LINE } from "./scan.ts";
 
@@ -17,7 +16,7 @@ const ONCE = 32 * 1024 * 1024;
 export async function schemeOfFiles(files: readonly ChainFile[], fields: FieldNames): Promise<Scheme | undefined> {
   for (const file of files) {
     const opened = await file.open("javascript");
-    const line = firstLine(opened, "javascript", MAX_LINE)?.bytes;
+    const line = await opened.firstLine(MAX_LINE);
     const scheme = line && schemeOfLine(line, fields);
     if (!file.once) await opened.close();
     if (scheme !== undefined) return scheme;
@@ -88,6 +87,7 @@ async function eachCandidate<T>(
     for await (const { from, to } of opened.pieces(PIECE, MAX_LINE)) {
       if (file.once && to > ONCE) break;
       const bytes = opened.text.read(from, to, buffer);
+      if (!file.once) opened.release(from);
       if (!isCandidate(bytes)) continue;
       const ends = new LineEnds(bytes, "javascript", 0);
       for (let p = 0; p < bytes.length; ) {
@@ -98,7 +98,6 @@ async function eachCandidate<T>(
         if (end < 0) break;
         p = behind(bytes, end);
       }
-      if (!file.once) opened.release(to);
     }
     return undefined;
   } finally {
