@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { RecordFlag } from "../../agent/api/batch.ts";
+import { type RecordBatch, RecordFlag } from "../../agent/api/batch.ts";
 import { SCHEME_NAMES } from "../../agent/integrity/scheme.ts";
 import { linesOf } from "../../test/fakes/batch.ts";
-import { ChainBench, ChainWriter, linesFile } from "./harness.ts";
+import { ChainBench, ChainWriter, fileOf, linesFile, type TestFile } from "./harness.ts";
 import { chain } from "./index.ts";
 
 const PATH = "/nowhere/audit.jsonl";
@@ -258,4 +258,40 @@ test("another scheme or other names than what is known: a new beginning", () => 
   other.end();
   expect(other.breaks).toEqual([]);
   expect(other.of("started")).toHaveLength(1);
+});
+
+test("a blank line inside an agent's log is a break, as it is to its own verifier; at its ends it is none", () => {
+  for (const sizes of [1, 7, 300]) {
+    const lines = new ChainWriter("loki-agent").lines(200);
+    const text = `\n${lines.slice(0, 20).join("\n")}\n\n\r\n${lines.slice(20).join("\r\n")}\n\n`;
+    const bench = new ChainBench();
+    const file = fileOf(PATH, Buffer.from(text));
+    for (let from = 0; from < 200; from += sizes)
+      bench.process(chunkOf(bench, text, file, from, Math.min(200, from + sizes)));
+    bench.end();
+    expect(bench.breaks, `${sizes}`).toMatchObject([
+      { kind: "malformed", offset: file.offsets[19]! + lines[19]!.length + 1 },
+    ]);
+    expect(bench.breaks[0]).toMatchObject({ entries_verified: 20 });
+  }
+});
+
+/** The records of a file in its own bytes, as an input reads them. */
+function chunkOf(bench: ChainBench, text: string, file: TestFile, from: number, to: number): RecordBatch {
+  const batch = bench.batch(file, from, to);
+  const begin = from === 0 ? 0 : file.offsets[from - 1]! + file.lines[from - 1]!.length + 1;
+  for (let i = 0; i < batch.count; i++) {
+    batch.starts[i] = file.offsets[from + i]! - begin;
+    batch.ends[i] = batch.starts[i]! + file.lines[from + i]!.replace("\r", "").length;
+  }
+  return Object.assign(batch, { buffer: Buffer.from(text.slice(begin)) });
+}
+
+test("a blank line is nothing in the other schemes", () => {
+  const lines = new ChainWriter("app").lines(100);
+  const text = `${lines.slice(0, 20).join("\n")}\n\n${lines.slice(20).join("\n")}\n`;
+  const bench = new ChainBench();
+  bench.process(chunkOf(bench, text, fileOf(PATH, Buffer.from(text)), 0, 100));
+  bench.end();
+  expect(bench.breaks).toEqual([]);
 });

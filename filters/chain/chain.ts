@@ -104,7 +104,7 @@ export class GroupChain {
       if (this.#known === undefined) return;
     }
     const { state } = this.#known;
-    const lines = new Lines(state.waiting, batch);
+    const lines = new Lines(state.waiting, batch, this.#known.reader.scheme.lines === "javascript");
     state.waiting = [];
     state.active = this.#shared.now();
     this.#go(this.#known, lines, batch, lines.waited === 0 ? from : 0, !this.#settings.patient);
@@ -147,13 +147,20 @@ export class GroupChain {
     for (let k = from; k < count; k++) {
       // What waited is told as of when it came, whenever that is decided.
       const at = k < waited ? waitingSince : now;
-      if (k <= waited) {
+      if (k <= waited || known.reader.scheme.lines === "javascript") {
         const line = lines.at(k);
-        if (line.history !== undefined) verdicts.history(line, at);
+        if (k <= waited && line.history !== undefined) verdicts.history(line, at);
+        if (line.blank !== undefined) verdicts.blank(lines, k, at);
       }
       if (batch !== undefined && k >= waited && known.state.anchored) {
-        k = waited + this.#run(known, batch, k - waited);
+        const until = lines.nextBlank(k - waited + 1);
+        const to = this.#run(known, batch, k - waited, until);
+        k = waited + to;
         if (k === count) return;
+        if (to === until) {
+          k--;
+          continue;
+        }
       }
       const must = decide || lines.isLongBehind(k, MOST_WAITING_BYTES);
       if (verdicts.look(lines, k, must, k < waited ? waitingSince : now)) continue;
@@ -164,12 +171,12 @@ export class GroupChain {
     }
   }
 
-  /** The hot path: from record `from` on to the first that does not simply follow. Answers its index, or the batch's count. */
-  #run(known: Known, batch: RecordBatch, from: number): number {
-    const { buffer, starts, ends, flags, count } = batch;
+  /** The hot path: from record `from` on to the first that does not simply follow. Answers its index, or `until`. */
+  #run(known: Known, batch: RecordBatch, from: number, until: number): number {
+    const { buffer, starts, ends, flags } = batch;
     const { reader, recent } = known;
     let i = from;
-    for (; i < count; i++) {
+    for (; i < until; i++) {
       if (flags !== undefined && (flags[i]! & RecordFlag.cut) !== 0) break;
       if (reader.next(buffer, starts[i]!, ends[i]!) !== Step.follows) break;
       recent.add(reader.tip);
@@ -186,7 +193,7 @@ export class GroupChain {
     const { state } = known;
     const now = this.#shared.now();
     if (state.waiting.length > 0 && (end || now - state.waitingSince >= PATIENCE_MS)) {
-      const lines = new Lines(state.waiting);
+      const lines = new Lines(state.waiting, undefined, false);
       state.waiting = [];
       this.#changed = true;
       this.#go(known, lines, undefined, 0, true);

@@ -120,6 +120,18 @@ describe("history", () => {
     ]);
   });
 
+  test("cut short, and read line by line", () => {
+    const { bench, live } = shipped();
+    const shorter = linesFile(live.path, live.lines.slice(0, 10));
+    for (let i = 0; i < 10; i++) {
+      bench.read(shorter, i, i + 1, { id: "next", history: "truncated" });
+      if (i % 3 === 0) bench.start();
+      if (i % 4 === 0) bench.tick();
+    }
+    bench.end();
+    expect(bench.told.filter(({ kind }) => kind !== undefined)).toMatchObject([{ kind: "truncated" }]);
+  });
+
   test("replaced by other content: one alert, and one for each edit in it", () => {
     const { bench, live } = shipped();
     const lines = [...live.lines];

@@ -9,9 +9,9 @@ const MOST_FILES = 64;
 /** An entry longer than this is not found at a file's end. */
 const TAIL_BYTES = 1024 * 1024;
 const FIRST_TAIL_BYTES = 32 * 1024;
-/** Larger compressed files are not looked into. */
-const MOST_PACKED_BYTES = 16 * 1024 * 1024;
-const MOST_UNPACKED_BYTES = 128 * 1024 * 1024;
+/** Compressed files are looked into up to so many bytes of them together, and each up to so many bytes of what is in it. */
+const MOST_PACKED_BYTES = 8 * 1024 * 1024;
+const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;
 /** So far an offset's line is counted, and a hash is looked for before it. */
 const MOST_COUNTED_BYTES = 64 * 1024 * 1024;
 const MOST_SEARCHED_BYTES = 16 * 1024 * 1024;
@@ -26,8 +26,9 @@ export function hashBeside(
   reader: ChainReader,
   wanted: (hash: string) => boolean,
 ): { readonly path: string; readonly hash: string } | undefined {
+  const packed = { left: MOST_PACKED_BYTES };
   for (const other of filesBeside(path)) {
-    const hash = lastHash(other, reader);
+    const hash = lastHash(other, reader, packed);
     if (hash !== undefined && wanted(hash)) return { path: other, hash };
   }
   return undefined;
@@ -54,10 +55,13 @@ function filesBeside(path: string): string[] {
     .map(({ name }) => join(dirname(path), name));
 }
 
-function lastHash(path: string, reader: ChainReader): string | undefined {
+function lastHash(path: string, reader: ChainReader, packed: { left: number }): string | undefined {
   return withFile(path, (file, size) => {
-    if (isPacked(path))
-      return size > MOST_PACKED_BYTES ? undefined : lastHashIn(unpacked(path, file, size), reader, true);
+    if (isPacked(path)) {
+      if (size > packed.left) return undefined;
+      packed.left -= size;
+      return lastHashIn(unpacked(path, file, size), reader, true);
+    }
     for (const length of [FIRST_TAIL_BYTES, TAIL_BYTES]) {
       const from = Math.max(0, size - length);
       const found = lastHashIn(readAt(file, from, size - from), reader, from === 0);

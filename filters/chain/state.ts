@@ -21,6 +21,7 @@ export interface Waiting {
   readonly offset: number;
   readonly cut: boolean;
   readonly history?: "truncated" | "rolled_back" | undefined;
+  readonly blank?: number | undefined;
   readonly bytes: Buffer;
 }
 

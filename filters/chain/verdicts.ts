@@ -12,6 +12,7 @@ import { type Finding, isHashLike, type Notice } from "./state.ts";
 /** A file's first entry may stand behind a byte order mark. */
 const FIRST_OFFSET = 3;
 const SAMPLE_BYTES = 256;
+const LINE_BREAK = Buffer.from("\n");
 /** What a file that comes later may explain. */
 const EXPLAINABLE: ReadonlySet<BreakKind> = new Set(["removed", "edited_or_removed", "missing_file", "reordered"]);
 
@@ -47,7 +48,9 @@ export class Verdicts {
   history(line: Line, now: number): void {
     const { state, recent, probe } = this.#known;
     const { history, origin, offset } = line;
-    if (history === undefined || !state.anchored || offset > FIRST_OFFSET || this.#known.met(origin.id)) return;
+    if (history === undefined || !state.anchored || offset > FIRST_OFFSET) return;
+    // Its first line may wait, and come here again.
+    if (this.#known.met(origin.id) || state.excused === origin.id) return;
     state.excused = origin.id;
     this.#hurried = !this.#settings.budget.take(now);
     if (history === "truncated" && origin.path !== undefined && !this.#hurried) {
@@ -57,6 +60,20 @@ export class Verdicts {
     }
     const facts: Facts = { kind: history, level: "error", expected: this.#known.reader.tip, found: undefined, line: 1 };
     this.#broken(this.#finding(facts, line, now), undefined);
+  }
+
+  /** A line before this one is blank, and counts. */
+  blank(lines: Lines, k: number, now: number): void {
+    const line = lines.at(k);
+    const { reader, probe, recent, state, judge } = this.#known;
+    if (!state.anchored || !this.#known.met(line.origin.id)) return;
+    this.#hurried = !this.#settings.budget.take(now);
+    const firsts = { firstOfChain: false, firstOfFile: false };
+    const around = new Around({ lines, k, line, recent, probe, hurried: this.#hurried, ...firsts });
+    const verdict = judge.judge(reader, Step.malformed, around);
+    if (verdict.kind === undefined) return;
+    const blank = { ...line, bytes: LINE_BREAK, start: 0, end: 1, offset: line.blank! };
+    this.#broken(this.#finding(this.#facts(verdict.kind, verdict, blank), blank, now), undefined);
   }
 
   /** False: it has to wait for more lines. `decide`: it must not. */
