@@ -49,6 +49,9 @@ const notes = [
     "until the file `<name>.hold` beside it is removed; what was held is then put away as `<name>.released-<n>.jsonl`, for another input to " +
     "ship. `stop` lets nothing more be read from the input, which is `blocked` in health, until the agent is started with another `on_break`; " +
     "with `--once` the run fails. The batch in which the break shows has passed by then.",
+  "`annotate` and `quarantine` must know as an entry passes, so they judge by the lines at hand: where those are few, what was `reordered` may be " +
+    "told as `edited_or_removed` or `removed`. A file `<name>.unfinished-<n>.jsonl` in the quarantine is what an agent left whose state is not " +
+    "known any more, after a kill at that very moment, say: its entries were then written once more.",
 ].join("\n\n");
 
 export const chain = defineFilter({

@@ -11,7 +11,7 @@ import {
   renameSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { Diverted } from "./state.ts";
 
@@ -32,15 +32,15 @@ export class Quarantine {
   /** Begins to divert a group. `why`: for the operator. */
   begin(group: string, why: string): Diverted {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const name = `${basename(group)
+    const name = `${basename(group, extname(group))
       .replace(/[^\w.-]/g, "_")
       .slice(0, 96)}-${hash("sha256", group).slice(0, 16)}`;
     const file = join(this.#directory, `${name}.jsonl`);
     const note = `${why}\nRemove this file to let entries through again; what was held stays beside it.\n`;
-    // Of an earlier time: nobody put it away, as the agent was not running.
-    if (existsSync(file) && !existsSync(holdOf(file))) this.putAway(file);
+    // Nobody knows of what is there: it is of an agent whose state is gone, or of one that was killed just now and begins once more.
+    if (existsSync(file)) this.putAway(file, existsSync(holdOf(file)) ? "unfinished" : "released");
     writeWhole(holdOf(file), Buffer.from(note));
-    return { file, length: lengthOf(file) };
+    return { file, length: 0 };
   }
 
   isReleased({ file }: Diverted): boolean {
@@ -48,9 +48,9 @@ export class Quarantine {
   }
 
   /** Under a name of its own, so that nothing is written to it any more. Answers that. */
-  putAway(file: string): string | undefined {
+  putAway(file: string, as: "released" | "unfinished" = "released"): string | undefined {
     for (let n = 1; ; n++) {
-      const free = file.replace(/\.jsonl$/, `.released-${n}.jsonl`);
+      const free = file.replace(/\.jsonl$/, `.${as}-${n}.jsonl`);
       if (existsSync(free)) continue;
       try {
         renameSync(file, free);
@@ -74,20 +74,6 @@ export class Quarantine {
 
 function holdOf(file: string): string {
   return file.replace(/\.jsonl$/, ".hold");
-}
-
-function lengthOf(file: string): number {
-  let open: number;
-  try {
-    open = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return 0;
-  }
-  try {
-    return fstatSync(open).size;
-  } finally {
-    closeSync(open);
-  }
 }
 
 /** Puts the bytes at `length` (or at the end, where the file is shorter) and cuts what is behind. Answers where they stand. */
