@@ -25,7 +25,7 @@ function rotated(scheme: (typeof SCHEME_NAMES)[number], count: number, directory
 }
 
 describe.each(SCHEME_NAMES)("%s", (scheme) => {
-  test("files in any order, once all are there, are no break", () => {
+  test("files in any order, once all are there, are no break and no restart", () => {
     const random = seeded(7);
     for (let round = 0; round < 30; round++) {
       const files = rotated(scheme, 5);

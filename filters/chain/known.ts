@@ -51,7 +51,7 @@ export class Known {
         active: now,
         last: undefined,
         sources: [],
-        run: 0,
+        rooted: false,
         waiting: [],
         waitingSince: 0,
         held: [],
@@ -130,13 +130,12 @@ export class Known {
     return released;
   }
 
-  /** This hash is in the chain: what began elsewhere by following it is explained, and so is the run that leads to it. */
+  /** This hash is in the chain: what began elsewhere by following it is explained. */
   explain(hash: string): void {
     const explained = this.release(({ wanted }) => wanted === hash);
     if (explained.length === 0) return;
-    const { run, linked } = this.state;
-    this.release((held) => held.wanted === undefined && held.run === run);
-    linked.push(hash);
+    if (this.state.held.every(({ wanted }) => wanted === undefined)) this.release(() => true);
+    this.state.linked.push(hash);
   }
 
   /** Takes the judge that judged, but for what it holds open that has its successor elsewhere, or is no hash. */

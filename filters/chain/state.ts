@@ -45,12 +45,10 @@ export interface Finding {
 export interface Held {
   /** Undefined for the anchor: where nothing explains it, nothing is told. */
   readonly finding: Finding | undefined;
-  /** The hash that explains it; undefined where only what comes of its own run can. */
+  /** The hash that explains it; undefined for a beginning at genesis: nothing more waits for a hash, so all of it hangs together. */
   readonly wanted: string | undefined;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** The run of entries that begins here. */
-  readonly run: number;
 }
 
 export interface Diverted {
@@ -81,7 +79,8 @@ export interface ChainState {
   last: { readonly kind: string; readonly path: string | undefined; readonly at: number } | undefined;
   /** Ids of sources in which an entry with a hash was met, the latest last. */
   sources: string[];
-  run: number;
+  /** An entry that follows genesis was met as the first of all, or of a file that may be the first of all. */
+  rooted: boolean;
   waiting: readonly Waiting[];
   waitingSince: number;
   held: readonly Held[];

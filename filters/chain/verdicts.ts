@@ -123,7 +123,6 @@ export class Verdicts {
       this.#accept(line);
       return;
     }
-    if (firstOfFile) state.run++;
     const facts = this.#facts(kind, verdict, line);
     if (firstOfChain) {
       this.#enter(line);
@@ -145,16 +144,17 @@ export class Verdicts {
     const { state, holding } = this.#known;
     if (EXPLAINABLE.has(kind)) return this.#await(line, found, now);
     // It may be the very first file, come late.
-    if (kind !== "restarted" || !holding) return false;
-    return this.#known.hold({ finding: found, wanted: undefined, since: now, run: state.run });
+    if (kind !== "restarted" || !holding || state.rooted) return false;
+    state.rooted = true;
+    return this.#known.hold({ finding: found, wanted: undefined, since: now });
   }
 
   #await(line: Line, found: Finding | undefined, now: number): boolean {
-    const { reader, recent, probe, state } = this.#known;
+    const { reader, recent, probe } = this.#known;
     if (line.origin.path === undefined || this.#hurried) return false;
     const beside = hashBeside(line.origin.path, probe, (hash) => reader.follows(hash));
     if (beside === undefined || recent.has(beside.hash)) return false;
-    return this.#known.hold({ finding: found, wanted: beside.hash, since: now, run: state.run });
+    return this.#known.hold({ finding: found, wanted: beside.hash, since: now });
   }
 
   #cut(line: Line, { kind }: Verdict, index: number | undefined, now: number): void {
@@ -197,6 +197,7 @@ export class Verdicts {
   #start(genesis: boolean, now: number): void {
     const { state } = this.#known;
     state.anchored = true;
+    state.rooted = genesis;
     this.#listener.say(started(this.#known.now, genesis, { group: this.#settings.group, scheme: state.scheme, now }));
   }
 
