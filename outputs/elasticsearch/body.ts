@@ -9,6 +9,7 @@
 import { type FieldReader, type RecordBatch, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { type EntryTime, TimeKind, View } from "../../agent/api/view.ts";
+import { viewOf } from "../../agent/json/lexer.ts";
 import { Encoder } from "../shared/encode.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { tooManyLevels } from "./levels.ts";
@@ -44,6 +45,7 @@ export class BodyBuilder {
   readonly #fromColumn: number;
   /** Begins with `"@timestamp":"`, always. */
   readonly #extra = Buffer.concat([STAMP_HEAD], EXTRA_LIMIT);
+  readonly #extraView = new DataView(this.#extra.buffer, this.#extra.byteOffset, EXTRA_LIMIT);
   /** Views of `#extra` by length, so that no record makes a new one. */
   readonly #extras: Buffer[];
   // The action line up to the offset, for as long as index and source stay the same.
@@ -168,7 +170,8 @@ export class BodyBuilder {
     if (hasStamp) return noFrom ? undefined : TIME_FROM_MEMBER;
     const extra = this.#extra;
     let at = STAMP_HEAD.length;
-    at = own ? copyTime(batch.buffer, own, extra, at) : writeTime(batch.readTime, 0, extra, at);
+    if (own?.strict) at = copyTime(viewOf(batch.buffer), own, this.#extraView, at);
+    else at = own ? writeTime(own.ms, own.nanos, extra, at) : writeTime(batch.readTime, 0, extra, at);
     extra[at++] = 0x22;
     if (!noFrom) {
       extra[at++] = 0x2c;
@@ -196,16 +199,27 @@ function addedKeys(batch: RecordBatch): number {
   return added;
 }
 
+/** Nine digits: what 32 bits hold, whatever they are. */
+const BILLION = 1_000_000_000;
+
 /** Writes a non-negative integer in decimal; returns where it ends. */
 export function writeDigits(buffer: Buffer, at: number, value: number): number {
-  if (value >= 0x8000_0000) return at + buffer.write(String(value), at, "latin1");
-  let end = at + 1;
-  for (let rest = value; rest >= 10; rest = (rest / 10) | 0) end++;
+  if (value >= BILLION) {
+    const billions = Math.floor(value / BILLION);
+    return writePadded(buffer, writeDigits(buffer, at, billions), value - billions * BILLION, 9);
+  }
+  let digits = 1;
+  for (let limit = 10; limit <= value; limit = (limit * 10) | 0) digits++;
+  return writePadded(buffer, at, value, digits);
+}
+
+/** Exactly so many digits. */
+function writePadded(buffer: Buffer, at: number, value: number, digits: number): number {
   let rest = value | 0;
-  for (let i = end - 1; i >= at; i--) {
+  for (let i = at + digits - 1; i >= at; i--) {
     const quotient = (rest / 10) | 0;
     buffer[i] = 0x30 + rest - quotient * 10;
     rest = quotient;
   }
-  return end;
+  return at + digits;
 }

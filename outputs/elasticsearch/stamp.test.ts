@@ -45,18 +45,26 @@ test.each([
   expect(strict(text)).toBe(expected);
 });
 
-test("a time that is not strict is written anew, with its nanoseconds", () => {
+test("a time is written with the nanoseconds it has", () => {
   const to = Buffer.alloc(64);
   const text = (end: number) => to.toString("latin1", 0, end);
   expect(text(writeTime(1_769_940_000_123, 0, to, 0))).toBe("2026-02-01T10:00:00.123Z");
   expect(text(writeTime(1_769_940_000_123, 7, to, 0))).toBe("2026-02-01T10:00:00.123000007Z");
-  const time = new EntryTime();
-  Object.assign(time, { ms: 1_769_940_000_000, nanos: 400, start: 2, end: 29 });
-  expect(text(copyTime(Buffer.from(': "2026-02-01 10:00:00.0000004"'), time, to, 0))).toBe(
-    "2026-02-01T10:00:00.000000400Z",
-  );
-  Object.assign(time, { strict: true, end: 24 });
-  expect(text(copyTime(Buffer.from(': "2026-02-01T10:00:00Z"'), time, to, 0))).toBe("2026-02-01T10:00:00Z");
+});
+
+test("a strict time is copied, whatever its length, and nothing beside it is touched", () => {
+  for (let digits = 0; digits <= 9; digits++) {
+    for (const zone of ["Z", "+01:00"]) {
+      const written = `2026-02-01T10:00:00${digits === 0 ? "" : `.${"123456789".slice(0, digits)}`}${zone}`;
+      const bytes = Buffer.from(`{"t":"${written}"}`);
+      const time = Object.assign(new EntryTime(), { strict: true, start: 5, end: bytes.length - 1 });
+      const to = Buffer.alloc(64, "-");
+      const view = ({ buffer, byteOffset, length }: Buffer) => new DataView(buffer, byteOffset, length);
+      const end = copyTime(view(bytes), time, view(to), 14);
+      expect(to.toString("latin1")).toBe("-".repeat(14) + written.padEnd(50, "-"));
+      expect(end).toBe(14 + written.length);
+    }
+  }
 });
 
 test("date_nanos holds 1970 to 2262", () => {

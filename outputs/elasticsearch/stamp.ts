@@ -14,15 +14,16 @@ export function fitsNanos(ms: number): boolean {
 }
 
 /**
- * Writes the time as the entry has it, else anew, where it is not strict: then it is a subset of `strict_date_optional_time_nanos` that leaves
- * nothing to interpretation (Java knows offsets up to 18 hours, and no leap seconds). Returns where it ends.
+ * Copies the time as the entry has it, which must be strict: that is a subset of `strict_date_optional_time_nanos` that leaves nothing to
+ * interpretation (Java knows offsets up to 18 hours, and no leap seconds). Returns where it ends.
  */
-export function copyTime(buffer: Buffer, time: EntryTime, to: Buffer, at: number): number {
-  const { start, end, ms, nanos, strict } = time;
-  if (!strict) return writeTime(ms, nanos, to, at);
-  // By hand: a native copy of so few bytes costs more.
-  for (let from = start + 1; from < end - 1; from++) to[at++] = buffer[from]!;
-  return at;
+export function copyTime(from: DataView, { start, end }: EntryTime, to: DataView, at: number): number {
+  // Four bytes at once, the last ones twice: a native copy of so few costs more.
+  const shift = (at - start - 1) | 0;
+  const last = (end - 5) | 0;
+  for (let p = (start + 1) | 0; p < last; p = (p + 4) | 0) to.setInt32(p + shift, from.getInt32(p));
+  to.setInt32(last + shift, from.getInt32(last));
+  return last + shift + 4;
 }
 
 /** `2026-02-01T09:00:17.123Z`, with nine digits where there are nanoseconds below the millisecond. */

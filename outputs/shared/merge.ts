@@ -188,9 +188,15 @@ function present(buffer: Buffer, start: number, end: number, members: readonly M
   let mask = 0;
   let p = skipSpace(buffer, start + 1);
   while (buffer[p] === 0x22) {
+    const { escapes } = lexed;
     const value = skipKey(buffer, view, p, end);
     const { keyEnd } = lexed;
-    for (let i = 0; i < members.length; i++) if (sameName(buffer, p, keyEnd, members[i]!)) mask |= 1 << i;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!;
+      const same =
+        escapes === lexed.escapes ? hasBytes(buffer, p, keyEnd, member.raw) : sameName(buffer, p, keyEnd, member);
+      if (same) mask |= 1 << i;
+    }
     p = skipSpace(buffer, skipValue(buffer, view, value, end));
     if (buffer[p] === 0x2c) p = skipSpace(buffer, p + 1);
   }
@@ -256,13 +262,17 @@ function findLast(buffer: Buffer, start: number, end: number, key: string): Span
 
 /** Whether the key at `start..end` (with its quotes) says the member's name, however it is escaped. */
 function sameName(buffer: Buffer, start: number, end: number, { name, raw }: Member): boolean {
-  if (raw.length === end - start - 2) {
-    let i = 0;
-    while (i < raw.length && raw[i] === buffer[start + 1 + i]) i++;
-    if (i === raw.length) return true;
-  }
+  if (hasBytes(buffer, start, end, raw)) return true;
   for (let at = start; at < end; at++) if (buffer[at] === 0x5c) return decodeString(buffer, start, end) === name;
   return false;
+}
+
+/** Whether the key at `start..end` (with its quotes) is these bytes. */
+function hasBytes(buffer: Buffer, start: number, end: number, raw: Buffer): boolean {
+  if (raw.length !== end - start - 2) return false;
+  let i = 0;
+  while (i < raw.length && raw[i] === buffer[start + 1 + i]) i++;
+  return i === raw.length;
 }
 
 function skipSpace(buffer: Buffer, at: number): number {
