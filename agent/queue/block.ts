@@ -110,8 +110,9 @@ export function encodePayload(batch: RecordBatch, scratch: Scratch): Payload {
   const index = scratch.take(0, indexLength);
   const newStarts = new Uint32Array(index.buffer, index.byteOffset, count);
   const newEnds = new Uint32Array(index.buffer, index.byteOffset + 4 * count, count);
-  /** Where each begins and ends: hundreds of them, where a filter drops records, so no views. */
-  const pieces: number[] = [];
+  // Where each piece begins and ends: hundreds of them, where a filter drops records, so no views.
+  const pieces = new Uint32Array(scratch.take(2, 8 * count).buffer, 0, 2 * count);
+  let cuts = 0;
   let from = starts[0]!;
   let last = from;
   let length = 0;
@@ -119,7 +120,8 @@ export function encodePayload(batch: RecordBatch, scratch: Scratch): Payload {
     const start = starts[i]!;
     const gap = start - last;
     if (gap > MAX_GAP || gap < 0) {
-      pieces.push(from, last);
+      pieces[cuts++] = from;
+      pieces[cuts++] = last;
       length += last - from;
       from = start;
     }
@@ -127,14 +129,15 @@ export function encodePayload(batch: RecordBatch, scratch: Scratch): Payload {
     newStarts[i] = start - from + length;
     newEnds[i] = last - from + length;
   }
-  pieces.push(from, last);
+  pieces[cuts++] = from;
+  pieces[cuts++] = last;
   length += last - from;
   new Float64Array(index.buffer, index.byteOffset + 8 * count, count).set(batch.offsets.subarray(0, count));
   if (withFlags) index.set(batch.flags!.subarray(0, count), 16 * count);
   const records =
-    pieces.length > 2 * MAX_PIECES
-      ? [gather(batch.buffer, pieces, scratch.take(1, length))]
-      : Array.from({ length: pieces.length / 2 }, (_, i) => batch.buffer.subarray(pieces[2 * i], pieces[2 * i + 1]));
+    cuts > 2 * MAX_PIECES
+      ? [gather(batch.buffer, pieces.subarray(0, cuts), scratch.take(1, length))]
+      : Array.from({ length: cuts / 2 }, (_, i) => batch.buffer.subarray(pieces[2 * i], pieces[2 * i + 1]));
   const padded = alignTo(length, 8);
   return {
     parts: [...records, ZEROS.subarray(0, padded - length), index],
@@ -145,7 +148,7 @@ export function encodePayload(batch: RecordBatch, scratch: Scratch): Payload {
   };
 }
 
-function gather(buffer: Buffer, pieces: readonly number[], into: Buffer): Buffer {
+function gather(buffer: Buffer, pieces: Uint32Array, into: Buffer): Buffer {
   let at = 0;
   for (let i = 0; i < pieces.length; i += 2) at += buffer.copy(into, at, pieces[i], pieces[i + 1]);
   return into;
