@@ -45,3 +45,7 @@ export class MemoryPool {
 }
 
 export const memoryPool = new MemoryPool();
+
+// Until a first buffer is detached V8 compiles as if none ever were, and then throws all of that away. Better now than in the midst of the
+// first batches.
+new ArrayBuffer(1).transfer();

@@ -14,7 +14,7 @@ const WAYS = 2;
  * before. A value shorter than a word has what stands before it in that word: three bytes at least stand before any value of an object.
  */
 export class SpanMemo<T> {
-  readonly #columns: Int32Array;
+  readonly #columns: readonly number[];
   readonly #mask: number;
   readonly #keys: Int32Array;
   readonly #values: (T | undefined)[];
@@ -24,7 +24,7 @@ export class SpanMemo<T> {
 
   /** `slots` is a power of two. */
   constructor(columns: readonly number[], slots: number, compute: (bytes: Buffer, spans: Spans, record: number) => T) {
-    this.#columns = Int32Array.from(columns);
+    this.#columns = [...columns];
     this.#mask = slots / WAYS - 1;
     // No key begins with a length below 0.
     this.#keys = new Int32Array(slots * KEY_WORDS).fill(-1);
