@@ -19,7 +19,7 @@ const trimmed: Plugin = {
     onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));
-    // The Elasticsearch client has a connection on undici, which loads all of it; it is given another one (see outputs/elasticsearch/connection.ts).
+    // The Elasticsearch client has a connection on undici, which loads all of it; it is given another one, that of `connection.ts`.
     onResolve({ filter: /^undici$/ }, ({ path, importer }) =>
       importer.includes("/@elastic/transport/") ? { path, namespace: "unused" } : undefined,
     );

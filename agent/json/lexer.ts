@@ -94,7 +94,10 @@ export function skipString(bytes: Uint8Array, view: DataView, from: number, end:
   }
 }
 
-/** To the first quote, backslash or control character, or to one of the last three bytes. A loop without calls, so that all of it stays in registers. */
+/**
+ * To the first quote, backslash or control character, or to one of the last three bytes. A loop without calls, so that all of it stays in
+ * registers.
+ */
 function skipPlain(view: DataView, from: number, end: number): number {
   const last = (end - 4) | 0;
   let p = from | 0;

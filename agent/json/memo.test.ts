@@ -43,6 +43,16 @@ test("two keys of one slot stay, and are computed once each", () => {
   expect(computed).toBe(2);
 });
 
+test("names that begin and end alike do not crowd one slot", () => {
+  const verbs = ["create", "rotate", "update", "delete", "invite", "revoke", "locate", "donate", "remove", "retire"];
+  const batch = batchOf(Array.from({ length: 200 }, (_, i) => `{"a":"auth.token.${verbs[i % 10]}.done"}`));
+  const spans = new Scanner(FIELDS).spans(batch);
+  let computed = 0;
+  const memo = new SpanMemo([0], 1024, () => ++computed);
+  for (let i = 0; i < batch.count; i++) memo.get(batch.buffer, spans, i);
+  expect(computed).toBe(10);
+});
+
 test("what is computed may be undefined", () => {
   const batch = batchOf(['{"a":1}', '{"a":1}', "{}", "{}"]);
   const spans = new Scanner(FIELDS).spans(batch);

@@ -37,7 +37,6 @@ export class SpanMemo<T> {
     const row = (spans.row(record) * spans.width) | 0;
     const columns = this.#columns;
     const { startCells: starts, endCells: ends } = spans;
-    // First and last word and the length: what tells names apart, mostly.
     let hash = 0;
     let present = 0;
     for (let c = 0; c < columns.length; c = (c + 1) | 0) {
@@ -46,8 +45,9 @@ export class SpanMemo<T> {
       if (end !== 0) {
         const start = starts[cell]! | 0;
         const last = (end - 4) | 0;
-        hash ^= view.getInt32(start < last ? start : last, true) + Math.imul(view.getInt32(last, true), 0x5bd1e995);
-        hash = Math.imul(hash ^ (end - start), 0x5bd1e995);
+        for (let p = start; p < last; p = (p + 4) | 0) hash = Math.imul(hash, 0x01000193) ^ view.getInt32(p, true);
+        hash = Math.imul(hash ^ view.getInt32(last, true), 0x5bd1e995);
+        hash = (hash ^ (hash >>> 15) ^ (end - start)) | 0;
         present = 1;
       }
       hash = (hash << 5) | (hash >>> 27);

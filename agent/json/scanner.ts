@@ -70,7 +70,10 @@ function sameBytes(key: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 export class Scanner implements FieldReader {
   readonly #keys: Keys;
   readonly #width: number;
-  /** Of the joints, by shape and position: length in bytes, 0 = not learnt. Plain arrays: a typed one is asked at each use whether it was detached. */
+  /**
+   * Of the joints, by shape and position: length in bytes, 0 = not learnt. Plain arrays: a typed one is asked at each use whether it was
+   * detached.
+   */
   readonly #lengths = Array.from({ length: NEVER + 1 }, () => 0);
   /** Columns of their keys. */
   readonly #columns = Array.from({ length: NEVER + 1 }, () => -1);
