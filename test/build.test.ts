@@ -10,11 +10,13 @@ test("what is published imports node:http without loading Node's undici", async 
   const folder = await mkdtemp(join(tmpdir(), "build-"));
   try {
     const entry = join(folder, "entry.ts");
+    // Libraries say it without `node:` too.
+    const bare = "http";
     const loaded = 'process.moduleLoadList.some((name) => name.endsWith("undici"))';
     await writeFile(
       entry,
       `import * as all from "node:http";
-       import { Agent } from "http";
+       import { Agent } from "${bare}";
        console.log(typeof all.request, typeof Agent, ${loaded}, typeof all.WebSocket, ${loaded});`,
     );
     await bundle(entry, join(folder, "dist"));
