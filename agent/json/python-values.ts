@@ -147,6 +147,7 @@ export class PythonValues {
   /** Prints the first `count` of `order` as an object whose brace comes to stand at `at`; answers its end, -1 where there is no room. */
   print(count: number, out: Buffer, view: DataView, start: number, room: number): number {
     const { frames, order } = this;
+    if (start + 2 > room) return -1;
     out[start] = OPEN_BRACE;
     let at = start + 1;
     for (let i = 0; i < count; i++) {
@@ -308,6 +309,7 @@ export class PythonValues {
 
   #printList(base: number, top: number, start: number): number {
     const { frames, beside, besideView } = this;
+    if (start + 2 > ROOM) return -1;
     beside[start] = OPEN_BRACKET;
     let at = start + 1;
     for (let frame = base; frame < top; frame += VALUE) {
