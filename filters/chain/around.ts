@@ -6,6 +6,8 @@ import type { Recent } from "./recent.ts";
 
 /** The judge looks so many lines ahead. */
 export const AHEAD = 64;
+/** A long entry is tried with fewer of the hashes before it: each costs as many bytes as it has. */
+const MOST_HASHED_BYTES = 32 * 1024 * 1024;
 
 interface Parts {
   readonly lines: Lines;
@@ -35,8 +37,9 @@ export class Around implements Surroundings {
   }
 
   before(count: number): readonly string[] {
-    const { recent, hurried } = this.#parts;
-    return recent.latest(hurried ? Math.min(count, AHEAD) : count);
+    const { line, recent, hurried } = this.#parts;
+    const many = hurried ? 0 : MOST_HASHED_BYTES / (line.end - line.start + 1);
+    return recent.latest(Math.min(count, Math.max(AHEAD, Math.floor(many))));
   }
 
   after(count: number): readonly string[] {

@@ -166,8 +166,7 @@ export class ChainFilter implements Filter {
   }
 
   #say(chain: GroupChain, notice: Notice): void {
-    const state = chain.state!;
-    state.outbox = [...state.outbox, notice];
+    chain.state!.outbox.push(notice);
     chain.touch();
   }
 

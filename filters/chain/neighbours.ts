@@ -9,9 +9,11 @@ const MOST_FILES = 64;
 /** An entry longer than this is not found at a file's end. */
 const TAIL_BYTES = 1024 * 1024;
 const FIRST_TAIL_BYTES = 32 * 1024;
-/** Compressed files are looked into up to so many bytes of them together, and each up to so many bytes of what is in it. */
+/** So many of a file's last lines are looked at for an entry with a hash. */
+const LAST_LINES = 64;
+/** Compressed files are looked into up to so many bytes of them together, and of what is in them. */
 const MOST_PACKED_BYTES = 8 * 1024 * 1024;
-const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;
+const MOST_UNPACKED_BYTES = 128 * 1024 * 1024;
 /** So far an offset's line is counted, and a hash is looked for before it. */
 const MOST_COUNTED_BYTES = 64 * 1024 * 1024;
 const MOST_SEARCHED_BYTES = 16 * 1024 * 1024;
@@ -26,12 +28,18 @@ export function hashBeside(
   reader: ChainReader,
   wanted: (hash: string) => boolean,
 ): { readonly path: string; readonly hash: string } | undefined {
-  const packed = { left: MOST_PACKED_BYTES };
+  const budget = { packed: MOST_PACKED_BYTES, unpacked: MOST_UNPACKED_BYTES };
   for (const other of filesBeside(path)) {
-    const hash = lastHash(other, reader, packed);
+    const hash = lastHash(other, reader, budget);
     if (hash !== undefined && wanted(hash)) return { path: other, hash };
   }
   return undefined;
+}
+
+/** Bytes that may still be read of compressed files. */
+interface Budget {
+  packed: number;
+  unpacked: number;
 }
 
 /** Files whose names begin alike, up to the first digit or to their ending; the nearest by name first. */
@@ -55,12 +63,17 @@ function filesBeside(path: string): string[] {
     .map(({ name }) => join(dirname(path), name));
 }
 
-function lastHash(path: string, reader: ChainReader, packed: { left: number }): string | undefined {
+function lastHash(path: string, reader: ChainReader, budget: Budget): string | undefined {
   return withFile(path, (file, size) => {
     if (isPacked(path)) {
-      if (size > packed.left) return undefined;
-      packed.left -= size;
-      return lastHashIn(unpacked(path, file, size), reader, true);
+      if (size > budget.packed || budget.unpacked === 0) return undefined;
+      budget.packed -= size;
+      const most = budget.unpacked;
+      // What turns out to be too long took its time as well.
+      budget.unpacked = 0;
+      const bytes = unpacked(path, file, size, most);
+      budget.unpacked = most - bytes.length;
+      return lastHashIn(bytes, reader, true);
     }
     for (const length of [FIRST_TAIL_BYTES, TAIL_BYTES]) {
       const from = Math.max(0, size - length);
@@ -73,7 +86,8 @@ function lastHash(path: string, reader: ChainReader, packed: { left: number }): 
 
 /** `whole`: the bytes begin with a line. */
 function lastHashIn(bytes: Buffer, reader: ChainReader, whole: boolean): string | undefined {
-  for (let end = bytes.length; end > 0; ) {
+  let end = bytes.length;
+  for (let lines = 0; end > 0 && lines < LAST_LINES; lines++) {
     const before = bytes.lastIndexOf(NEWLINE, end - 1);
     const start = before + 1;
     if (start === 0 && !whole) return undefined;
@@ -114,10 +128,13 @@ export function standsBefore(path: string, offset: number, hash: string, reader:
   const from = Math.max(0, offset - MOST_SEARCHED_BYTES);
   const found = withFile(path, (file) => {
     const bytes = readAt(file, from, offset - from);
-    for (let at = bytes.indexOf(hash); at >= 0; at = bytes.indexOf(hash, at + 64)) {
+    let end = 0;
+    // Each line once, however often it has the hash.
+    for (let at = bytes.indexOf(hash); at >= 0; at = bytes.indexOf(hash, end)) {
       const start = bytes.lastIndexOf(NEWLINE, at) + 1;
-      const end = bytes.indexOf(NEWLINE, at);
-      if (end >= 0 && reader.read(bytes, start, end) === Entry.chained && reader.stored === hash) return true;
+      end = bytes.indexOf(NEWLINE, at);
+      if (end < 0) return false;
+      if (reader.read(bytes, start, end) === Entry.chained && reader.stored === hash) return true;
     }
     return false;
   });
@@ -142,9 +159,9 @@ function withFile<T>(path: string, use: (file: number, size: number) => T): T | 
   }
 }
 
-function unpacked(path: string, file: number, size: number): Buffer {
+function unpacked(path: string, file: number, size: number, most: number): Buffer {
   const bytes = readAt(file, 0, size);
-  const options = { maxOutputLength: MOST_UNPACKED_BYTES };
+  const options = { maxOutputLength: most };
   return path.endsWith(".gz") ? gunzipSync(bytes, options) : zstdDecompressSync(bytes, options);
 }
 

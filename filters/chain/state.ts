@@ -88,7 +88,7 @@ export interface ChainState {
   linked: string[];
   /** A source whose beginning was told of already. */
   excused: string | undefined;
-  outbox: readonly Notice[];
+  outbox: Notice[];
   diverted: Diverted | undefined;
   stopped: string | undefined;
 }

@@ -5,8 +5,11 @@ import type { Scheme } from "../scheme.ts";
 import { type Bounded, linesAfter, linesBefore } from "./near.ts";
 import { Seen } from "./seen.ts";
 
-/** Hashes that `before` may give away in all; afterwards only the nearest. */
+/** Hashes that `before` may give away in all, and the bytes that are hashed with them; afterwards only the nearest. */
 const HASHES = 2_000_000;
+const HASHED_BYTES = 16 * 1024 ** 3;
+/** A long entry is tried with fewer: each costs as many bytes as it has. */
+const HASHED_PER_ENTRY = 256 * 1024 ** 2;
 const NEAREST = 64;
 
 export class Around implements Surroundings {
@@ -21,6 +24,7 @@ export class Around implements Surroundings {
   #offset = 0;
   #end = 0;
   #hashes = HASHES;
+  #hashedBytes = HASHED_BYTES;
   /** Stored hashes by position in the file `#cached`; "" where a line has none. */
   readonly #cache = new Map<number, string>();
   #cached = -1;
@@ -42,7 +46,9 @@ export class Around implements Surroundings {
   }
 
   before(count: number): readonly string[] {
-    const wanted = this.#hashes > 0 ? count : Math.min(count, NEAREST);
+    const length = this.#end - this.#offset + 1;
+    const many = this.#hashes > 0 && this.#hashedBytes > 0 ? HASHED_PER_ENTRY / length : 0;
+    const wanted = Math.min(count, Math.max(NEAREST, Math.floor(many)));
     const found: string[] = [];
     for (let i = this.#file; i >= 0 && found.length < wanted; i--) {
       const file = this.#files[i]!();
@@ -56,6 +62,7 @@ export class Around implements Surroundings {
     }
     if (found.length < wanted && this.#startHash !== undefined) found.push(this.#startHash);
     this.#hashes -= found.length;
+    this.#hashedBytes -= found.length * length;
     return found;
   }
 
