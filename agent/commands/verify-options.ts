@@ -40,7 +40,7 @@ export function addVerify(program: Command, context: CommandContext, done: (code
     .option("--start-hash <hash>", "the hash before the first entry", word)
     .option("--expect-tip <hash>", "the last entry's hash, or with --expect-entries that entry's", word)
     .option("--expect-entries <number>", "at least so many entries", count)
-    .option("--jobs <number>", "threads that check (default: one for each core)", jobs)
+    .option("--jobs <number>", "threads that check (default: one for each core; none for what is small)", jobs)
     .option("--all-breaks", "every break, and not only the first")
     .option("--json", "one JSON object")
     .option("--unified <project>", "instead: a project's agent chain and the dashboard's, checked together", word)

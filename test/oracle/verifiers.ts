@@ -37,8 +37,7 @@ export const VERIFIERS: readonly Verifier[] = [
     name: "verifyPaths, in threads",
     findsOrder: true,
     oneOf: 25,
-    verify: (about, folder) =>
-      offline(about, folder, { ...schemeFor(about), jobs: 2, rangeSize: 2_000, inlineBelow: 0 }),
+    verify: (about, folder) => offline(about, folder, { ...schemeFor(about), jobs: 2, rangeSize: 2_000 }),
   },
   { name: "audit-agent verify --json", findsOrder: true, oneOf: 40, verify: command },
 ];

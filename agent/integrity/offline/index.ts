@@ -28,19 +28,18 @@ export interface VerifyOptions {
   readonly allBreaks?: boolean;
   /** What the path `-` means. */
   readonly stdin?: Readable;
-  /** Threads that check; all cores' unless said. What is small is checked without. */
+  /** Threads that check. Unless said one for each core, and for what is small none. */
   readonly jobs?: number;
   /** Bytes that are checked at a time. */
   readonly rangeSize?: number;
   readonly limits?: Limits;
-  /** Below so many bytes starting threads takes longer than they save. */
-  readonly inlineBelow?: number;
   /** Told how many bytes have been checked, of how many (0 where that is not known). */
   readonly progress?: (done: number, of: number) => void;
 }
 
 const RANGE = 1024 * 1024;
-const INLINE_BELOW = 8 * 1024 * 1024;
+/** A thread takes a quarter of a second to get up to speed: measured, what is smaller is done sooner without. */
+const INLINE_BELOW = 48 * 1024 * 1024;
 const SOME_BREAKS = 100;
 const ALL_BREAKS = 100_000;
 
@@ -94,8 +93,9 @@ async function verifyOnce(paths: readonly string[], options: VerifyOptions): Pro
 }
 
 async function rangesFor(size: number, options: VerifyOptions, { rangeSize, limits }: ChainOptions): Promise<Ranges> {
+  const small = options.jobs === undefined && size < INLINE_BELOW;
   const threads = Math.min(options.jobs ?? availableParallelism(), Math.ceil(size / rangeSize));
-  if (threads < 2 || size < (options.inlineBelow ?? INLINE_BELOW)) return new InThisThread(limits);
+  if (small || threads < 2) return new InThisThread(limits);
   const { Pool } = await import("./pool.ts");
   return new Pool(threads, limits);
 }

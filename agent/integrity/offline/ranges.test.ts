@@ -145,7 +145,7 @@ test("threads give the same answer", async () => {
       write(one);
       const options = { scheme: one.scheme, allBreaks: true };
       const here = await verifyPaths([dir], options);
-      expect(await verifyPaths([dir], { ...options, rangeSize, jobs: 3, inlineBelow: 0 })).toEqual(here);
+      expect(await verifyPaths([dir], { ...options, rangeSize, jobs: 3 })).toEqual(here);
     }),
     { numRuns: 15 },
   );
