@@ -7,7 +7,7 @@ import { isUtf8 } from "node:buffer";
 import { lexed, skipKey, skipSpace } from "./lexer.ts";
 import { compareCodePoints, pythonString } from "./python.ts";
 import { decodeString } from "./value.ts";
-import { wordsOf } from "./words.ts";
+import { doublesOf, viewOver } from "./words.ts";
 
 /** Joints that are kept. Entries with others are read the ordinary way: hostile keys cost time, never memory. */
 const MAX_JOINTS = 1024;
@@ -20,13 +20,17 @@ const MAX_NEXT = 16;
 
 /** What stands between two values: the end of one member and the key of the next. */
 export class Joint {
-  /** The text in the file; `mask` tells what counts of the last word. */
-  readonly words: readonly number[];
+  /** The text in the file. */
+  readonly text: Buffer;
+  readonly doubles: readonly number[];
   readonly length: number;
-  readonly mask: number;
+  /** Its first four bytes and its last, for texts shorter than a double. */
+  readonly head: number;
+  readonly tail: number;
   readonly key: string;
   /** What Python writes instead: `, "key": `. */
-  readonly printed: readonly number[];
+  readonly printed: Buffer;
+  readonly printedView: DataView;
   readonly printedLength: number;
   /** The text is just that. */
   readonly same: boolean;
@@ -43,10 +47,13 @@ export class Joint {
   constructor(text: Buffer, key: string, parent: Joint | undefined, picked: number) {
     const printed = Buffer.from(`, ${pythonString(key)}: `, "latin1");
     this.length = text.length;
-    this.words = wordsOf(text);
-    this.mask = (1 << ((text.length & 3) * 8)) - 1;
+    this.text = text;
+    this.doubles = doublesOf(text);
+    this.head = text.length < 4 ? 0 : text.readInt32LE(0);
+    this.tail = text.length < 4 ? 0 : text.readInt32LE(text.length - 4);
     this.key = key;
-    this.printed = wordsOf(printed);
+    this.printed = printed;
+    this.printedView = viewOver(printed);
     this.printedLength = printed.length;
     this.same = text.equals(printed);
     this.picked = picked;
@@ -65,22 +72,27 @@ export class Joint {
     return this.#plan;
   }
 
-  /** The joint that comes next at `p`, by its text. */
+  /** The joint that comes next at `p`, by its text; a text that ends at `limit` or behind it is none. */
   matching(view: DataView, p: number, limit: number): Joint | undefined {
     const { next, hit } = this;
-    for (let tries = 0, i = hit; tries < next.length; tries++, i++) {
+    for (let tries = 0, i = hit; tries < next.length; tries = (tries + 1) | 0, i = (i + 1) | 0) {
       if (i === next.length) i = 0;
       const joint = next[i]!;
-      if (p + joint.length >= limit) continue;
-      const words = joint.words;
-      const full = (words.length - 1) | 0;
+      const { doubles, length } = joint;
+      if (((p + length) | 0) >= limit) continue;
+      if (length < 8) {
+        if (view.getInt32(p, true) !== joint.head || view.getInt32((p + length - 4) | 0, true) !== joint.tail) continue;
+        this.hit = i;
+        return joint;
+      }
+      const last = (doubles.length - 1) | 0;
       let w = 0;
       let at = p | 0;
-      while (w < full && view.getInt32(at, true) === words[w]) {
+      while (w < last && view.getFloat64(at, true) === doubles[w]) {
         w = (w + 1) | 0;
-        at = (at + 4) | 0;
+        at = (at + 8) | 0;
       }
-      if (w < full || ((view.getInt32(at, true) ^ words[w]!) & joint.mask) !== 0) continue;
+      if (w < last || view.getFloat64((p + length - 8) | 0, true) !== doubles[last]) continue;
       this.hit = i;
       return joint;
     }
@@ -113,11 +125,8 @@ export class Shapes {
     if (value < 0 || value - from > MAX_JOINT) return undefined;
     const text = Buffer.from(bytes.subarray(from, value));
     if (!isUtf8(text)) return undefined;
-    // It may be known, and only too near to the buffer's end to be compared by words.
-    const words = wordsOf(text);
-    const known = before.next.find(
-      (joint) => joint.length === text.length && joint.words.every((word, i) => word === words[i]),
-    );
+    // It may be known, and not be compared by words: not ASCII, or too near to the entry's end.
+    const known = before.next.find((joint) => joint.text.equals(text));
     if (known !== undefined) return known;
     const key = decodeString(bytes, p, lexed.keyEnd);
     const joint = new Joint(text, key, before, this.#picked.indexOf(key));

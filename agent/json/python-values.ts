@@ -92,23 +92,46 @@ export class PythonValues {
   /** Reads the members of the object at `from` and keeps them from `top` on; answers what is behind its brace, or -1. */
   members(from: number): number {
     const bytes = this.#bytes;
+    const view = this.#view;
     const end = this.#end;
-    let p = skipSpace(bytes, from + 1, end);
+    let p = skipSpace(bytes, from + 1, end) | 0;
     if (p < end && bytes[p] === CLOSE_BRACE) return p + 1;
     for (;;) {
-      if (p >= end || bytes[p] !== QUOTE) return -1;
-      p = this.#string(p);
-      if (p < 0 || !this.keep()) return -1;
-      p = skipSpace(bytes, p, end);
-      if (p >= end || bytes[p] !== COLON) return -1;
-      p = this.read(skipSpace(bytes, p + 1, end));
-      if (p < 0 || !this.keep()) return -1;
-      p = skipSpace(bytes, p, end);
+      if (p >= end || view.getUint8(p) !== QUOTE) return -1;
+      p = this.#kept(p) | 0;
+      if (p < 0) return -1;
+      p = behindSpace(bytes, view, p, end);
+      if (p >= end || view.getUint8(p) !== COLON) return -1;
+      p = this.#kept(behindSpace(bytes, view, (p + 1) | 0, end)) | 0;
+      if (p < 0) return -1;
+      p = behindSpace(bytes, view, p, end);
       if (p >= end) return -1;
-      if (bytes[p] === CLOSE_BRACE) return p + 1;
-      if (bytes[p] !== COMMA) return -1;
-      p = skipSpace(bytes, p + 1, end);
+      const c = view.getUint8(p);
+      if (c === CLOSE_BRACE) return (p + 1) | 0;
+      if (c !== COMMA) return -1;
+      p = behindSpace(bytes, view, (p + 1) | 0, end);
     }
+  }
+
+  /** Reads the value at `p` and keeps it; most are plain strings, which need no call. */
+  #kept(p: number): number {
+    const view = this.#view;
+    const end = this.#end;
+    if (p < end && view.getUint8(p) === QUOTE) {
+      const close = skipPlain(view, (p + 1) | 0, end);
+      if (close < end && view.getUint8(close) === QUOTE) {
+        const { frames, top } = this;
+        if (top + VALUE > frames.length) return -1;
+        const after = (close + 1) | 0;
+        frames[top] = p;
+        frames[top + 1] = after;
+        frames[top + 2] = SOURCE;
+        this.top = (top + VALUE) | 0;
+        return after;
+      }
+    }
+    const after = this.read(p);
+    return after < 0 || !this.keep() ? -1 : after;
   }
 
   /** Puts the members kept from `base` on in Python's order, of equal keys the last; answers how many. They are then no longer on the stack. */
@@ -332,6 +355,13 @@ export class PythonValues {
       ? copyText(this.#bytes, this.#view, from, to, out, view, at)
       : copyText(this.beside, this.besideView, from, to, out, view, at);
   }
+}
+
+/** Behind the white space at `p`, of which there is most often none or one blank. */
+function behindSpace(bytes: Buffer, view: DataView, p: number, end: number): number {
+  if (p >= end || view.getUint8(p) > 0x20) return p;
+  const next = (p + 1) | 0;
+  return next < end && view.getUint8(p) === 0x20 && view.getUint8(next) > 0x20 ? next : skipSpace(bytes, p, end);
 }
 
 /** Goes over what stands in a string as Python prints it; answers the first byte that may not, which can be one of the last three. */

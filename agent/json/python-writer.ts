@@ -109,18 +109,18 @@ export class PythonWriter {
       const frame = joint.index * VALUE;
       const from = frames[frame]!;
       const to = frames[frame + 1]!;
-      const { printed, printedLength, same } = joint;
+      const { printed, printedView, printedLength, same } = joint;
       if (at + printedLength + (to - from) + 8 > out.length) return -1;
       if (same && frames[frame + 2] === SOURCE) {
         // The joint stands before its value as it is to be printed.
         at = copyText(bytes, view, from - printedLength, to, out, outView, at);
         continue;
       }
-      for (let w = 0, d = at | 0; w < printed.length; w++, d = (d + 4) | 0) outView.setInt32(d, printed[w]!, true);
+      at = copyText(printed, printedView, 0, printedLength, out, outView, at);
       at =
         frames[frame + 2] === BESIDE
-          ? copyText(beside, besideView, from, to, out, outView, at + printedLength)
-          : copyText(bytes, view, from, to, out, outView, at + printedLength);
+          ? copyText(beside, besideView, from, to, out, outView, at)
+          : copyText(bytes, view, from, to, out, outView, at);
     }
     if (plan.length === 0) at = LEAD + 1;
     out[LEAD] = OPEN_BRACE;
