@@ -6,6 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { lexed, skipKey, skipSpace } from "./lexer.ts";
 import { compareCodePoints, pythonString } from "./python.ts";
+import { VALUE } from "./python-values.ts";
 import { decodeString } from "./value.ts";
 import { doublesOf, viewOver } from "./words.ts";
 
@@ -39,6 +40,8 @@ export class Joint {
   readonly parent: Joint | undefined;
   /** How many members come before. */
   readonly index: number;
+  /** Where its value is kept among the frames. */
+  readonly frame: number;
   /** The joints that were seen next; the one that fitted last is tried first. */
   readonly next: Joint[] = [];
   hit = 0;
@@ -59,6 +62,7 @@ export class Joint {
     this.picked = picked;
     this.parent = parent;
     this.index = parent === undefined ? -1 : parent.index + 1;
+    this.frame = this.index * VALUE;
   }
 
   /** The members of an entry that ends after this one, as Python prints them: sorted, the last of duplicates, without those picked. */

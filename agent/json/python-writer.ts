@@ -103,22 +103,24 @@ export class PythonWriter {
   #print(plan: readonly Joint[], bytes: Buffer, view: DataView): number {
     const { out, outView } = this;
     const { frames, beside, besideView } = this.#values;
+    // What is copied as it stands is no more than the entry; the rest has to leave room for it.
+    const room = (out.length - MAX_ENTRY) | 0;
     let at = LEAD - 1;
-    for (let i = 0; i < plan.length; i++) {
+    for (let i = 0; i < plan.length; i = (i + 1) | 0) {
       const joint = plan[i]!;
-      const frame = joint.index * VALUE;
+      const { frame } = joint;
       const from = frames[frame]!;
       const to = frames[frame + 1]!;
-      const { printed, printedView, printedLength, same } = joint;
-      if (at + printedLength + (to - from) + 8 > out.length) return -1;
-      if (same && frames[frame + 2] === SOURCE) {
+      const where = frames[frame + 2]!;
+      if (where === SOURCE && joint.same) {
         // The joint stands before its value as it is to be printed.
-        at = copyText(bytes, view, from - printedLength, to, out, outView, at);
+        at = copyText(bytes, view, (from - joint.printedLength) | 0, to, out, outView, at);
         continue;
       }
-      at = copyText(printed, printedView, 0, printedLength, out, outView, at);
+      if (at + joint.printedLength + (to - from) + 8 > room) return -1;
+      at = copyText(joint.printed, joint.printedView, 0, joint.printedLength, out, outView, at);
       at =
-        frames[frame + 2] === BESIDE
+        where === BESIDE
           ? copyText(beside, besideView, from, to, out, outView, at)
           : copyText(bytes, view, from, to, out, outView, at);
     }
