@@ -43,11 +43,11 @@ export class PythonValues {
   where: number = SOURCE;
   /** There was a byte that is not ASCII: whoever reads has to see whether the entry is UTF-8. */
   wide = false;
-  /** Values that are kept, a stack. */
-  readonly frames = new Int32Array(MAX_ENTRY * VALUE);
+  /** Values that are kept, a stack. A plain array: V8 asks a typed one at each use whether it was detached. */
+  readonly frames: number[] = Array.from({ length: MAX_ENTRY * VALUE }, () => 0);
   top = 0;
   /** Frames of an object's members in Python's order, filled by `sort`. */
-  order = new Int32Array(64);
+  order: number[] = Array.from({ length: 64 }, () => 0);
   readonly beside: Buffer = Buffer.allocUnsafeSlow(ROOM);
   readonly besideView: DataView = viewOver(this.beside);
   #besideEnd = 0;
@@ -137,14 +137,14 @@ export class PythonValues {
   /** Puts the members kept from `base` on in Python's order, of equal keys the last; answers how many. They are then no longer on the stack. */
   sort(base: number): number {
     const members = (this.top - base) / MEMBER;
-    if (members > this.order.length) this.order = new Int32Array(2 * members);
+    if (members > this.order.length) this.order = Array.from({ length: 2 * members }, () => 0);
     const order = this.order;
     this.top = base;
     if (members > FEW) {
       // The sort is stable: of equal keys the last one stays the last.
       const sorted = Array.from({ length: members }, (_, i) => base + i * MEMBER).sort((a, b) => this.#compare(a, b));
       const kept = sorted.filter((frame, i) => i + 1 === members || this.#compare(frame, sorted[i + 1]!) !== 0);
-      order.set(kept);
+      for (const [i, frame] of kept.entries()) order[i] = frame;
       return kept.length;
     }
     let count = 0;
