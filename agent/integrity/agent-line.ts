@@ -13,6 +13,10 @@ const CLOSE_BRACE = 0x7d;
 export class AgentLine {
   /** What is hashed. */
   readonly out: Buffer = Buffer.allocUnsafeSlow(MAX_ENTRY + 1);
+  /** For those who share it: the hash put there last. */
+  readonly digits: Buffer = Buffer.allocUnsafeSlow(64);
+  readonly digitsView: DataView = new DataView(this.digits.buffer, this.digits.byteOffset, 64);
+  lead = "";
   /** Where the values of the predecessor and the hash begin in the entry; both are 64 characters in quotes. */
   previous = 0;
   hash = 0;

@@ -127,19 +127,22 @@ export class ChainReader {
     if (to < 0) return false;
     const { out, picked } = writer;
     const stored = picked[0]! + 1;
-    if (picked[1]! - stored !== DIGITS + 1) return false;
+    if (picked[1]! - stored !== DIGITS + 1 || bytes[stored - 1] !== QUOTE) return false;
     const tip = this.#tip;
     const linked = this.scheme.previous !== undefined;
-    if (linked && !this.#namesTip(bytes, picked[2]!, picked[3]!)) return false;
+    const { outView } = writer;
+    const view = viewOf(bytes);
     const from = LEAD - tip.length - (linked ? 1 : 0);
     if (writer.lead !== tip) out.write(tip, from, "latin1");
+    writer.lead = tip;
     out[LEAD - 1] = linked ? COLON : tip.charCodeAt(tip.length - 1);
+    if (linked && !this.#namesTip(bytes, view, picked[2]!, picked[3]!, outView, from)) return false;
     const digest = hash("sha256", out.subarray(from, to));
     // In its place before the next entry, and there compared.
     const at = LEAD - DIGITS - (linked ? 1 : 0);
     out.write(digest, at, "latin1");
     writer.lead = digest;
-    if (!sameDigits(writer.outView, at, viewOf(bytes), stored)) return false;
+    if (!sameDigits(outView, at, view, stored)) return false;
     this.#tip = digest;
     return true;
   }
@@ -147,9 +150,22 @@ export class ChainReader {
   /** As `#followsFast`, for an agent's entry that stands as it was written. */
   #lineFollows(line: AgentLine, bytes: Buffer, start: number, end: number): boolean {
     const length = line.read(bytes, start, end);
-    if (length < 0 || !isText(bytes, line.previous, line.previousEnd, this.#tip)) return false;
+    const tip = this.#tip;
+    if (length < 0 || line.previousEnd - line.previous !== tip.length + 2) return false;
+    const view = viewOf(bytes);
+    if (bytes[line.previous] !== QUOTE || bytes[line.hash] !== QUOTE) return false;
+    const { digits, digitsView } = line;
+    if (line.lead !== tip) digits.write(tip, 0, "latin1");
+    line.lead = tip;
+    if (tip.length === DIGITS) {
+      if (!sameDigits(digitsView, 0, view, line.previous + 1)) return false;
+    } else if (!isText(bytes, line.previous, line.previousEnd, tip)) {
+      return false;
+    }
     const digest = hash("sha256", line.out.subarray(0, length));
-    for (let i = 0; i < DIGITS; i++) if (digest.charCodeAt(i) !== bytes[line.hash + 1 + i]) return false;
+    digits.write(digest, 0, "latin1");
+    line.lead = digest;
+    if (!sameDigits(digitsView, 0, view, line.hash + 1)) return false;
     this.#tip = digest;
     // The joint is `{"seq":`.
     const seq = Number(bytes.toString("latin1", start + 7, bytes.indexOf(COMMA, start + 7)));
@@ -157,11 +173,12 @@ export class ChainReader {
     return true;
   }
 
-  /** Whether the value from `start` to `end` is the tip, as the predecessor. */
-  #namesTip(bytes: Buffer, start: number, end: number): boolean {
+  /** Whether the value from `start` to `end` is the tip, as the predecessor; the tip's text stands at `at` too. */
+  #namesTip(bytes: Buffer, view: DataView, start: number, end: number, text: DataView, at: number): boolean {
     const tip = this.#tip;
     if (tip === this.scheme.genesis) return start === 0 || bytes[start] === NULL;
-    return isText(bytes, start, end, tip);
+    if (tip.length !== DIGITS) return isText(bytes, start, end, tip);
+    return end - start === DIGITS + 2 && bytes[start] === QUOTE && sameDigits(text, at, view, start + 1);
   }
 
   #readPython(bytes: Buffer, start: number, end: number): number {
@@ -224,8 +241,11 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const NULL = 0x6e;
 
+/** Digits are ASCII, so that doubles are equal where the bytes are. */
 function sameDigits(a: DataView, from: number, b: DataView, start: number): boolean {
-  for (let i = 0; i < DIGITS; i += 4) if (a.getInt32(from + i) !== b.getInt32(start + i)) return false;
+  for (let i = 0; i < DIGITS; i = (i + 8) | 0) {
+    if (a.getFloat64((from + i) | 0) !== b.getFloat64((start + i) | 0)) return false;
+  }
   return true;
 }
 
