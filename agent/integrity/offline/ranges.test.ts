@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -150,3 +151,25 @@ test("threads give the same answer", async () => {
     { numRuns: 15 },
   );
 });
+
+test.each([1.5, 3])(
+  "a compressed file whose first entry has %d MiB is checked, and not taken for one without hashes",
+  async (mib) => {
+    const text = "x".repeat(mib * 1024 * 1024);
+    for (const blank of ["", `\n${" ".repeat(text.length)}\r\n`]) {
+      const first = entryAfter("loki-dashboard", GENESIS["loki-dashboard"], 0, text);
+      const next = entryAfter("loki-dashboard", first.hash, 1);
+      const lines = `${blank}${first.line}\n${next.line.replace('"n": 1', '"n": 2')}\n`;
+      writeFileSync(join(dir, "audit-1.jsonl"), lines);
+      const plain = await verifyPaths([dir]);
+      rmSync(join(dir, "audit-1.jsonl"));
+      writeFileSync(join(dir, "audit-1.jsonl.gz"), gzipSync(lines));
+      const packed = await verifyPaths([dir]);
+      const stdin = await verifyPaths(["-"], { stdin: Readable.from([Buffer.from(lines)]) });
+      rmSync(join(dir, "audit-1.jsonl.gz"));
+      for (const found of [plain, packed, stdin]) {
+        expect(found).toMatchObject({ valid: false, files_skipped: 0, first_tampered_line: blank === "" ? 2 : 4 });
+      }
+    }
+  },
+);
