@@ -7,7 +7,7 @@ import { ChainFile } from "./opened.ts";
 import { CannotCheck, reasonOf } from "./problem.ts";
 
 /** As the dashboard's own verifier looks for its files. */
-const DASHBOARD = /^audit-.*\.jsonl(\.gz|\.zst)?$/s;
+export const DASHBOARD = /^audit-.*\.jsonl(\.gz|\.zst)?$/s;
 const AGENT = /^audit\.jsonl(\.\d+)?(\.gz|\.zst)?$/;
 const ANY_LOG = /\.(jsonl|log)(\.\d+)?(\.gz|\.zst)?$/;
 
@@ -82,12 +82,13 @@ function directoryFiles(directory: string): [group: string, path: string][] {
     throw new CannotCheck(`${directory}: ${reasonOf(error)}`);
   }
   names.sort();
-  for (const pattern of [DASHBOARD, AGENT]) {
-    const found = names.filter((name) => pattern.test(name));
+  const found = [DASHBOARD, AGENT].flatMap((pattern) =>
     // One chain, whatever else is in the names.
-    if (found.length > 0)
-      return found.map((name) => [`${resolve(directory)}/${pattern.source}`, join(directory, name)]);
-  }
+    names
+      .filter((name) => pattern.test(name))
+      .map((name): [string, string] => [`${resolve(directory)}/${pattern.source}`, join(directory, name)]),
+  );
+  if (found.length > 0) return found;
   return names
     .filter((name) => ANY_LOG.test(name))
     .map((name) => [groupOfPath(name, directory), join(directory, name)]);

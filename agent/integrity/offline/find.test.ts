@@ -1,0 +1,34 @@
+/** What is put beside a log, or in front of it, does not keep it from being checked. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { chainOf } from "../../../test/fakes/chain-writer.ts";
+import { verifyPaths } from "./index.ts";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "find-test-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const write = (name: string, lines: readonly string[]) => writeFileSync(join(dir, name), `${lines.join("\n")}\n`);
+const edited = () => chainOf("loki-agent", 10).with(5, "{}");
+
+test("a dashboard's file beside an agent's log", async () => {
+  write("audit.jsonl", edited());
+  write("audit-x.jsonl", chainOf("loki-dashboard", 3));
+  const found = await verifyPaths([dir]);
+  expect(found).toMatchObject({ valid: false, scheme: "loki-agent", first_tampered_line: 6 });
+  expect(basename(found.first_tampered_file!)).toBe("audit.jsonl");
+});
+
+test("lines in front of an agent's log that make it look like a dashboard's from before there were hashes", async () => {
+  const lines = ["{}", '{"_integrity_hash":"x"}', ...edited()];
+  write("audit.jsonl", lines);
+  expect(await verifyPaths([dir])).toMatchObject({ valid: false, files_skipped: 0, first_tampered_line: 1 });
+  // The dashboard's own verifier leaves out its own files by their first line.
+  rmSync(join(dir, "audit.jsonl"));
+  write("audit-2026-01-01.jsonl", lines);
+  expect(await verifyPaths([dir])).toMatchObject({ valid: true, files_skipped: 1 });
+});
