@@ -12,6 +12,8 @@ const SEARCHED = 4 * 1024 ** 3;
 const CHUNK = 1024 * 1024;
 /** What it costs to look at a line because its text has the hash, in bytes searched. */
 const PER_HIT = 16 * 1024;
+/** And where the line turns out to be too long to be looked at. */
+const PER_LONG_HIT = 32 * 1024 * 1024;
 /** Entries in the index: 64 MiB. */
 const INDEXED = 2 * 1024 * 1024;
 const SLOTS = 2 * INDEXED;
@@ -63,8 +65,8 @@ export class Seen {
         continue;
       }
       // It may stand there as what another entry follows, or in a text.
-      this.#budget -= PER_HIT;
       const line = lineAt(file, from + at, this.#scheme.lines);
+      this.#budget -= line === undefined ? PER_LONG_HIT : PER_HIT;
       if (line !== undefined && this.#stored(line.bytes) === hash) return true;
       from = line === undefined ? from + at + needle.length : line.offset + line.bytes.length + 1;
     }
