@@ -36,10 +36,14 @@ export interface JudgeMemory {
   readonly gap: { readonly at: string; readonly by: "stripped" | "malformed"; readonly hash: string } | undefined;
   /** The hash of an entry in the wrong place, told last. */
   readonly moved: string | undefined;
+  /** Hashes still to come after which the chain will not go on: what follows them stood before them. Undefined in what was kept earlier. */
+  readonly closed?: readonly string[];
 }
 
 /** The chain may go on after so many hashes at once; the oldest is forgotten. */
 const OPEN = 64;
+/** So many moved entries are remembered. */
+const CLOSED = 8;
 /** So far ahead a predecessor is still a neighbour. */
 const NEIGHBOURS = 64;
 /** So far back an earlier entry is looked for that has a second successor. */
@@ -50,15 +54,17 @@ export class Judge {
   #open: string[];
   #gap: JudgeMemory["gap"];
   #moved: string | undefined;
+  #closed: string[];
 
   constructor(memory?: JudgeMemory) {
     this.#open = [...(memory?.open ?? [])];
     this.#gap = memory?.gap;
     this.#moved = memory?.moved;
+    this.#closed = [...(memory?.closed ?? [])];
   }
 
   get memory(): JudgeMemory {
-    return { open: [...this.#open], gap: this.#gap, moved: this.#moved };
+    return { open: [...this.#open], gap: this.#gap, moved: this.#moved, closed: [...this.#closed] };
   }
 
   /** `step` is what `reader.next` answered of the entry it read last. Afterwards the reader's tip is what the next entry has to follow. */
@@ -98,7 +104,9 @@ export class Judge {
     if (ownFits === false) return "edited";
     if (reader.stored !== "" && around.seen(reader.stored)) return "duplicated";
     if (!around.firstOfChain && reader.follows(reader.scheme.genesis)) return "restarted";
-    if (around.after(NEIGHBOURS).some((hash) => reader.follows(hash))) {
+    const before = around.after(NEIGHBOURS).find((hash) => reader.follows(hash));
+    if (before !== undefined) {
+      this.#close(before);
       // Where two entries changed places, what followed the one follows the other: still the same break.
       return this.#moved === reader.tip ? undefined : "reordered";
     }
@@ -127,8 +135,17 @@ export class Judge {
     return around.before(FORKS).some((hash) => reader.follows(hash));
   }
 
+  #close(hash: string): void {
+    if (this.#closed.includes(hash)) return;
+    this.#closed.push(hash);
+    if (this.#closed.length > CLOSED) this.#closed.shift();
+  }
+
   #leave(hash: string): void {
-    if (hash === "" || this.#open.includes(hash)) return;
+    // A copy of what follows it must not pass for that.
+    const closed = this.#closed.indexOf(hash);
+    if (closed >= 0) this.#closed.splice(closed, 1);
+    if (closed >= 0 || hash === "" || this.#open.includes(hash)) return;
     this.#open.push(hash);
     if (this.#open.length > OPEN) this.#open.shift();
   }

@@ -295,3 +295,19 @@ test("a blank line is nothing in the other schemes", () => {
   bench.end();
   expect(bench.breaks).toEqual([]);
 });
+
+test.each(SCHEME_NAMES)("%s: a copy of an entry that changed its place is a break of its own", (scheme) => {
+  const lines = new ChainWriter(scheme).lines(200);
+  const [a, b] = lines.slice(10, 12) as [string, string];
+  lines.splice(10, 2, b, a);
+  lines.splice(150, 0, b);
+  // Apart, and across a restart.
+  const bench = new ChainBench();
+  const file = linesFile(PATH, lines);
+  bench.read(file, 0, 100);
+  bench.tick();
+  bench.start();
+  bench.read(file, 100);
+  bench.end();
+  expect(bench.breaks.map(({ offset }) => file.offsets.indexOf(offset))).toEqual([10, 150]);
+});

@@ -8,6 +8,8 @@ import { type ChainState, decodeState, encodeState, type Held, isHashLike, type 
 const SOURCES = 16;
 /** So much of what is held back goes with the state; a record of a break has some 700 bytes. */
 const MOST_HELD_BYTES = 20 * 1024;
+/** As many as a judge may hold open. */
+const MOST_LINKED = 64;
 const NOTHING: JudgeMemory = { open: [], gap: undefined, moved: undefined };
 
 /** What is known of one chain: where it stands, what was met, what is still open. */
@@ -135,17 +137,19 @@ export class Known {
     const explained = this.release(({ wanted }) => wanted === hash);
     if (explained.length === 0) return;
     if (this.state.held.every(({ wanted }) => wanted === undefined)) this.release(() => true);
-    this.state.linked.push(hash);
+    const { linked } = this.state;
+    linked.push(hash);
+    if (linked.length > MOST_LINKED) linked.shift();
   }
 
   /** Takes the judge that judged, but for what it holds open that has its successor elsewhere, or is no hash. */
   take(judge: Judge): void {
     this.judge = judge;
     const { linked } = this.state;
-    const { open, ...memory } = judge.memory;
+    const { open, closed = [], ...memory } = judge.memory;
     const isOpen = (hash: string) => isHashLike(hash) && !linked.includes(hash);
-    if (open.every(isOpen)) return;
-    this.judge = new Judge({ ...memory, open: open.filter(isOpen) });
+    if (open.every(isOpen) && closed.every(isHashLike)) return;
+    this.judge = new Judge({ ...memory, open: open.filter(isOpen), closed: closed.filter(isHashLike) });
     this.state.linked = linked.filter((hash) => !open.includes(hash));
   }
 }
