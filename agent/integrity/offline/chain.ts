@@ -1,14 +1,18 @@
 /** Checks the files of one chain, from finding out what they are to the verdict. */
 import { basename } from "node:path";
+import { beginsChain } from "../first-entry.ts";
 import { type FieldNames, type Scheme, type SchemeName, schemeOf } from "../scheme.ts";
+import { stripped } from "../space.ts";
 import { Check, type Ranges } from "./check.ts";
 import { DASHBOARD } from "./find.ts";
 import type { ChainFile } from "./opened.ts";
 import { inOrder, type OrderName } from "./order.ts";
 import { type ChainReport, messageOf, type Reason } from "./report.ts";
 import type { Limits } from "./scan.ts";
-import { hasHash, hasHashField, schemeOfFiles } from "./scheme.ts";
+import { hasHash, schemeOfFiles } from "./scheme.ts";
 import { Walk } from "./walk.ts";
+
+const NOTHING = Buffer.alloc(0);
 
 export interface ChainOptions {
   readonly scheme: SchemeName | "auto";
@@ -116,7 +120,8 @@ async function beforeHashes(
     const opened = await file.open(scheme.lines);
     const line = await opened.firstLine(maxLine);
     if (!file.once) await opened.close();
-    if (line !== undefined && hasHashField(line, scheme)) break;
+    const { start, end } = stripped(line ?? NOTHING, 0, line?.length ?? 0);
+    if (line !== undefined && beginsChain(line, start, end, scheme.hash)) break;
     const later = await hasHash(file, scheme);
     // The dashboard's verifier leaves out files of its own by their first line; a line put in front of another log must not do so.
     if (later && !DASHBOARD.test(basename(file.path))) break;

@@ -32,3 +32,18 @@ test("lines in front of an agent's log that make it look like a dashboard's from
   write("audit-2026-01-01.jsonl", lines);
   expect(await verifyPaths([dir])).toMatchObject({ valid: true, files_skipped: 1 });
 });
+
+test.each(["42", "null", '["_integrity_hash"]', Buffer.from([0xff])])(
+  "a first line of which the dashboard's verifier dies does not make its file one from before there were hashes (%#)",
+  async (first) => {
+    const rest = chainOf("loki-dashboard", 5).toSpliced(2, 1).join("\n");
+    writeFileSync(join(dir, "audit-1.jsonl"), Buffer.concat([Buffer.from(first), Buffer.from(`\n${rest}\n`)]));
+    const found = { valid: false, reason: "malformed", files_skipped: 0, first_tampered_line: 1 };
+    expect(await verifyPaths([dir])).toMatchObject(found);
+  },
+);
+
+test.each(["garbage", "[1]", '"text"', "{}"])("a first line of which it says no more than that: %s", async (first) => {
+  write("audit-1.jsonl", [first, ...chainOf("loki-dashboard", 5)]);
+  expect(await verifyPaths([dir])).toMatchObject({ valid: true, files_skipped: 1 });
+});

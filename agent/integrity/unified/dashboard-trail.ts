@@ -1,7 +1,7 @@
 /** The dashboard's chain across its files: whether it holds, and what its tip was after as many entries as anchors name. */
-import { isUtf8 } from "node:buffer";
-import { scanJson, scanRecord } from "../../json/explain.ts";
+import { scanRecord } from "../../json/explain.ts";
 import { findMember } from "../../json/value.ts";
+import { beginsChain, killsReference } from "../first-entry.ts";
 import { ChainReader, Step } from "../reader.ts";
 import { schemeOf } from "../scheme.ts";
 import { stripped } from "../space.ts";
@@ -106,9 +106,9 @@ async function lookAt(path: string): Promise<{ begins: boolean; hashedLine?: num
   let first = true;
   try {
     for await (const { bytes, start, end, number } of entriesOf(path)) {
-      const hashed = scanRecord(bytes, start, end) === undefined && hasHash(bytes, start, end);
-      if (first && (hashed || (killsReference(bytes, start, end) && !isPlainList(bytes, start, end))))
-        return { begins: true };
+      const hashed =
+        scanRecord(bytes, start, end) === undefined && findMember(bytes, start, end, SCHEME.hash) !== undefined;
+      if (first && beginsChain(bytes, start, end, SCHEME.hash)) return { begins: true };
       if (hashed) return { begins: false, hashedLine: number };
       first = false;
     }
@@ -117,27 +117,3 @@ async function lookAt(path: string): Promise<{ begins: boolean; hashedLine?: num
   }
   return { begins: false };
 }
-
-/** A hash of null is one that is wrong. */
-function hasHash(bytes: Buffer, start: number, end: number): boolean {
-  return findMember(bytes, start, end, SCHEME.hash) !== undefined;
-}
-
-/** The reference dies of a line that is JSON and no object, and of one that is no UTF-8; of other lines that are no JSON it does not. */
-function killsReference(bytes: Buffer, start: number, end: number): boolean {
-  const text = bytes.subarray(start, end);
-  return !isUtf8(text) || (text[0] !== OPEN_BRACE && scanJson(bytes, start, end) === undefined);
-}
-
-/**
- * To the question whether it has a hash, put to the first entry of a file, a text or a list answers no like an object, but where it has the
- * very word. With anything else of which the reference dies, the chain begins, and breaks there.
- */
-function isPlainList(bytes: Buffer, start: number, end: number): boolean {
-  const text = bytes.subarray(start, end);
-  return (text[0] === QUOTE || text[0] === OPEN_BRACKET) && isUtf8(text) && !text.includes(SCHEME.hash);
-}
-
-const QUOTE = 0x22;
-const OPEN_BRACKET = 0x5b;
-const OPEN_BRACE = 0x7b;
