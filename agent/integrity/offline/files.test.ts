@@ -25,12 +25,12 @@ function write(name: string, content: string | Buffer): string {
 const files = async (...paths: string[]) => (await verifyPaths(paths)).files.map(({ file }) => basename(file));
 
 describe("a folder", () => {
-  test("with audit-*.jsonl: these alone", async () => {
+  test("with audit-*.jsonl: these, and an agent's log beside them", async () => {
     write("audit-2026-02-01.jsonl", text(3));
     write("other.jsonl", text(3, "app"));
     write("audit.jsonl", text(3, "loki-agent"));
     mkdirSync(join(dir, "audit-x.jsonl"));
-    expect(await files(dir)).toEqual(["audit-2026-02-01.jsonl"]);
+    expect(await files(dir)).toEqual(["audit-2026-02-01.jsonl", "audit.jsonl"]);
   });
 
   test("with audit.jsonl: that one", async () => {
@@ -147,23 +147,20 @@ describe("cannot be checked", () => {
   });
 });
 
-test.each(["", "\n", " \n\r\n\t\u2028\n", "{}\n", "not JSON\n", Buffer.from([0xff, 0, 10, 0xfe])])(
-  "%j: nothing to verify",
-  async (content) => {
-    write("audit-1.jsonl", content as string);
-    const nothing = {
-      valid: true,
-      reason: "unchained",
-      scheme: null,
-      files_checked: 0,
-      files_skipped: 1,
-      genesis_file: null,
-    };
-    expect(await verifyPaths([dir])).toMatchObject(nothing);
-    expect(await verifyPaths([dir], { scheme: "loki-dashboard" })).toMatchObject({
-      ...nothing,
-      reason: null,
-      scheme: "loki-dashboard",
-    });
-  },
-);
+test.each(["", "\n", " \n\r\n\t\u2028\n", "{}\n", "not JSON\n"])("%j: nothing to verify", async (content) => {
+  write("audit-1.jsonl", content as string);
+  const nothing = {
+    valid: true,
+    reason: "unchained",
+    scheme: null,
+    files_checked: 0,
+    files_skipped: 1,
+    genesis_file: null,
+  };
+  expect(await verifyPaths([dir])).toMatchObject(nothing);
+  expect(await verifyPaths([dir], { scheme: "loki-dashboard" })).toMatchObject({
+    ...nothing,
+    reason: null,
+    scheme: "loki-dashboard",
+  });
+});
