@@ -123,8 +123,9 @@ async function beforeHashes(
     const { start, end } = stripped(line ?? NOTHING, 0, line?.length ?? 0);
     if (line !== undefined && beginsChain(line, start, end, scheme.hash)) break;
     const later = await hasHash(file, scheme);
-    // The dashboard's verifier leaves out files of its own by their first line; a line put in front of another log must not do so.
-    if (later && !DASHBOARD.test(basename(file.path))) break;
+    // The dashboard's verifier leaves out files of its own by their first line; a line put in front of another log must not do so, nor one
+    // that is too long to be looked at, or stands behind too much white space.
+    if (later && (line === undefined || !DASHBOARD.test(basename(file.path)))) break;
     count++;
     if (later) {
       warnings.push(`${file.path}: skipped, as its first entry has no hash, but entries after it have one`);

@@ -47,3 +47,13 @@ test.each(["garbage", "[1]", '"text"', "{}"])("a first line of which it says no 
   write("audit-1.jsonl", [first, ...chainOf("loki-dashboard", 5)]);
   expect(await verifyPaths([dir])).toMatchObject({ valid: true, files_skipped: 1 });
 });
+
+test("a first line that is too long to be looked at", async () => {
+  const [first, ...rest] = chainOf("loki-dashboard", 5).toSpliced(2, 1);
+  write("audit-1.jsonl", [first!.replace("{", `{${" ".repeat(2000)}`), ...rest]);
+  expect(await verifyPaths([dir], { limits: { maxLine: 1000, maxSuspects: 10 } })).toMatchObject({
+    valid: false,
+    files_skipped: 0,
+    first_tampered_line: 1,
+  });
+});
