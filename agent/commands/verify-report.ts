@@ -50,7 +50,7 @@ function state({ state: is, breaks }: FileReport, style: Style): string {
 }
 
 function verdict(chain: ChainReport, flags: Partial<VerifyFlags>, style: Style, width: number): string[] {
-  if (chain.reason === "unchained") {
+  if (chain.reason === "unchained" || (chain.valid && chain.files_checked === 0)) {
     return [`${style.yellow(style.bold("NOTHING TO VERIFY"))}  no entry has a hash`];
   }
   const what = `${chain.scheme}, ${plural(chain.files.length - chain.files_skipped, "file", "files")}, ${plural(chain.entries, "entry", "entries")}`;

@@ -23,6 +23,15 @@ test("a dashboard's file beside an agent's log", async () => {
   expect(basename(found.first_tampered_file!)).toBe("audit.jsonl");
 });
 
+test("other logs beside a writer's own are warned of, but for the witness file", async () => {
+  write("audit-2026-01-01.jsonl", chainOf("loki-dashboard", 3));
+  write("app.log", chainOf("app", 3));
+  write("witness.jsonl", ["{}"]);
+  const { valid, warnings } = await verifyPaths([dir]);
+  expect(valid).toBe(true);
+  expect(warnings).toEqual([`${dir}: not checked, as these are not the names of its writers' logs: app.log`]);
+});
+
 test("lines in front of an agent's log that make it look like a dashboard's from before there were hashes", async () => {
   const lines = ["{}", '{"_integrity_hash":"x"}', ...edited()];
   write("audit.jsonl", lines);

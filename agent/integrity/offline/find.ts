@@ -11,8 +11,19 @@ export const DASHBOARD = /^audit-.*\.jsonl(\.gz|\.zst)?$/s;
 const AGENT = /^audit\.jsonl(\.\d+)?(\.gz|\.zst)?$/;
 const ANY_LOG = /\.(jsonl|log)(\.\d+)?(\.gz|\.zst)?$/;
 
-/** Files by chain, each chain's in no particular order. Throws `CannotCheck`. */
-export function findChains(paths: readonly string[], stdin: Readable | undefined): ChainFile[][] {
+/** What an agent keeps beside its chain, and is none. */
+const WITNESS = "witness.jsonl";
+
+export interface Found {
+  /** Files by chain, each chain's in no particular order. */
+  readonly chains: ChainFile[][];
+  /** Of folders that were named: what looks like a log and is not checked, as sentences. */
+  readonly warnings: string[];
+}
+
+/** Throws `CannotCheck`. */
+export function findChains(paths: readonly string[], stdin: Readable | undefined): Found {
+  const warnings: string[] = [];
   const chains = new Map<string, ChainFile[]>();
   const known = new Set<string>();
   const add = (group: string, path: string, stat: Stats) => {
@@ -31,7 +42,12 @@ export function findChains(paths: readonly string[], stdin: Readable | undefined
     }
     const stat = statOf(path);
     if (stat?.isDirectory() === true) {
-      for (const [group, name] of directoryFiles(path)) {
+      const { meant, others } = directoryFiles(path);
+      // Whoever puts a file with a writer's name into a folder must not keep the other logs there from being checked unnoticed.
+      if (others.length > 0) {
+        warnings.push(`${path}: not checked, as these are not the names of its writers' logs: ${some(others)}`);
+      }
+      for (const [group, name] of meant) {
         const found = statOf(name);
         if (found === undefined) throw new CannotCheck(`${name}: does not exist`, true);
         if (found.isFile()) add(group, name, found);
@@ -46,9 +62,13 @@ export function findChains(paths: readonly string[], stdin: Readable | undefined
       }
     }
   }
-  const found = [...chains.values()];
-  if (found.length === 0) throw new CannotCheck(`${paths.join(", ")}: no log files (*.jsonl, *.log) there`);
-  return found;
+  if (chains.size === 0) throw new CannotCheck(`${paths.join(", ")}: no log files (*.jsonl, *.log) there`);
+  return { chains: [...chains.values()], warnings };
+}
+
+function some(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(", ");
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
 
 function statOf(path: string): Stats | undefined {
@@ -73,8 +93,8 @@ function expand(pattern: string): string[] {
   return names.sort();
 }
 
-/** Group and path of every file of a directory that is meant. */
-function directoryFiles(directory: string): [group: string, path: string][] {
+/** Group and path of every file of a directory that is meant, and the names of other logs there. */
+function directoryFiles(directory: string): { meant: [group: string, path: string][]; others: string[] } {
   let names: string[];
   try {
     names = readdirSync(directory);
@@ -82,16 +102,18 @@ function directoryFiles(directory: string): [group: string, path: string][] {
     throw new CannotCheck(`${directory}: ${reasonOf(error)}`);
   }
   names.sort();
-  const found = [DASHBOARD, AGENT].flatMap((pattern) =>
+  const logs = names.filter((name) => ANY_LOG.test(name));
+  const meant = [DASHBOARD, AGENT].flatMap((pattern) =>
     // One chain, whatever else is in the names.
     names
       .filter((name) => pattern.test(name))
       .map((name): [string, string] => [`${resolve(directory)}/${pattern.source}`, join(directory, name)]),
   );
-  if (found.length > 0) return found;
-  return names
-    .filter((name) => ANY_LOG.test(name))
-    .map((name) => [groupOfPath(name, directory), join(directory, name)]);
+  if (meant.length > 0) {
+    const others = logs.filter((name) => !DASHBOARD.test(name) && !AGENT.test(name) && name !== WITNESS);
+    return { meant, others };
+  }
+  return { meant: logs.map((name) => [groupOfPath(name, directory), join(directory, name)]), others: [] };
 }
 
 function groupOfPath(path: string, directory = "."): string {

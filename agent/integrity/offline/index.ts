@@ -59,7 +59,7 @@ export async function verifyPaths(paths: readonly string[], options: VerifyOptio
 }
 
 async function verifyOnce(paths: readonly string[], options: VerifyOptions): Promise<Report> {
-  const chains = findChains(paths, options.stdin);
+  const { chains, warnings } = findChains(paths, options.stdin);
   const { startHash, expectTip, expectEntries } = options;
   if (chains.length > 1 && (startHash ?? expectTip ?? expectEntries) !== undefined) {
     throw new CannotCheck(`these are ${chains.length} chains, and a hash or a number of entries is expected of one`);
@@ -89,7 +89,7 @@ async function verifyOnce(paths: readonly string[], options: VerifyOptions): Pro
   } finally {
     await ranges.close();
   }
-  return together(reports);
+  return together(reports, warnings);
 }
 
 async function rangesFor(size: number, options: VerifyOptions, { rangeSize, limits }: ChainOptions): Promise<Ranges> {
@@ -100,7 +100,7 @@ async function rangesFor(size: number, options: VerifyOptions, { rangeSize, limi
   return new Pool(threads, limits);
 }
 
-function together(chains: readonly ChainReport[]): Report {
+function together(chains: readonly ChainReport[], left: readonly string[]): Report {
   const told = chains.find(({ valid }) => !valid) ?? chains.find(({ scheme }) => scheme !== null) ?? chains[0]!;
   const sum = (of: (chain: ChainReport) => number) => chains.reduce((total, chain) => total + of(chain), 0);
   const reasons = new Set(chains.map(({ reason }) => reason));
@@ -116,7 +116,7 @@ function together(chains: readonly ChainReport[]): Report {
     kinds: kindsOf(chains),
     entries: sum((chain) => chain.entries),
     files: chains.flatMap(({ files }) => files),
-    warnings: chains.flatMap(({ warnings }) => warnings),
+    warnings: [...left, ...chains.flatMap(({ warnings }) => warnings)],
     chains,
   };
 }

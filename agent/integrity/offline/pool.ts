@@ -38,6 +38,7 @@ export class Pool implements Ranges {
   }
 
   async scan(scheme: Scheme, text: FileText, range: Range): Promise<Scanned> {
+    if (this.#workers.size === 0) throw new CannotCheck("every thread failed");
     const [worker, load] = [...this.#workers].reduce((least, one) => (one[1] < least[1] ? one : least));
     this.#workers.set(worker, load + 1);
     const id = this.#id++;
@@ -71,6 +72,7 @@ export class Pool implements Ranges {
 
   /** It ran out of memory, say. */
   #failed(worker: Worker, why: string): void {
+    this.#workers.delete(worker);
     for (const [id, waiting] of this.#waiting) {
       if (waiting.worker !== worker) continue;
       this.#waiting.delete(id);
