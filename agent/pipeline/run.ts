@@ -145,11 +145,11 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
     const tick = async (now = clock.monotonic()) => {
       await Promise.all(chain.tick(now).map(({ batch, extra }) => queue.append(batch, extra)));
     };
-    const ticking = tickEvery(1_000, () => tick(), emit);
-    for (const lane of lanes) void lane.run();
-    let stopping: Promise<void> | undefined;
     const complain = (error: unknown) =>
       emit({ is: "notice", level: "error", component: "filters", message: messageOf(error) });
+    const ticking = tickEvery(1_000, () => tick(), complain);
+    for (const lane of lanes) void lane.run();
+    let stopping: Promise<void> | undefined;
     // Where the inputs were stopped there is more to come, at the next start.
     const fed = Promise.all(feeds.map((feed) => feed.run())).then(() =>
       tick(stopping ? clock.monotonic() : Number.POSITIVE_INFINITY).catch(complain),
@@ -219,14 +219,14 @@ async function settleOrphans(
 }
 
 /** Calls `work` about every so many milliseconds, never twice at once. */
-function tickEvery(ms: number, work: () => Promise<void>, emit: Emit): { stop(): void } {
+function tickEvery(ms: number, work: () => Promise<void>, complain: (error: unknown) => void): { stop(): void } {
   let stopped = false;
   let timer: NodeJS.Timeout;
   const turn = async () => {
     try {
       await work();
     } catch (error) {
-      if (!stopped) emit({ is: "notice", level: "error", component: "filters", message: messageOf(error) });
+      if (!stopped) complain(error);
     }
     next();
   };

@@ -86,14 +86,14 @@ export class Encoder {
     const recordFlags = batch.flags === undefined ? 0 : batch.flags[index]!;
     const spanFlags = this.#spans.flags(index);
     if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
-    else if ((recordFlags & MARKED) !== 0) this.#marked(batch, index, recordFlags, spanFlags, writer, extra, unfit);
-    else if (recordFlags !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
-      this.#wrapped(batch, index, writer, extra, unfit);
+    else if ((recordFlags & ~MARKED) !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
+      this.#wrapped(batch, index, writer, extra, unfit, this.#groupsFor(recordFlags));
     else if (
+      recordFlags !== 0 ||
       (!batch.lines && this.#hasLineBreak(batch.buffer, start, end)) ||
       ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
     ) {
-      this.#rewritten(batch.buffer, start, end, spanFlags, writer, extra);
+      this.#rewritten(batch.buffer, start, end, spanFlags, writer, extra, this.#groupsFor(recordFlags));
     } else if (this.#walk || this.#hasOwn(index)) this.#merged(batch.buffer, start, end, index, writer, extra);
     else this.#appended(batch.buffer, start, end, writer, extra);
   }
@@ -135,6 +135,11 @@ export class Encoder {
     this.#walk ||= merge(Buffer.from("{}"), 0, 2, this.#groups, scratch).moved;
     const members = scratch.view().subarray(1, -1);
     this.#tail = members.length === 0 ? NO_BYTES : Buffer.concat([Buffer.from(","), members]);
+  }
+
+  /** The batch's additions, and what the record is marked with. */
+  #groupsFor(recordFlags: number): readonly Group[] {
+    return (recordFlags & MARKED) === 0 ? this.#groups : withMark(this.#groups, recordFlags);
   }
 
   /** Whether the entry has one of the groups' keys itself. */
@@ -217,7 +222,7 @@ export class Encoder {
     this.#count(merge(buffer, start, end, this.#groups, writer, extra, own));
   }
 
-  /** For objects whose own bytes cannot stay: line breaks between tokens, values that are no JSON. */
+  /** For objects whose own bytes cannot stay (line breaks between tokens, values that are no JSON), and those that are marked, which are rare. */
   #rewritten(
     buffer: Buffer,
     start: number,
@@ -225,6 +230,7 @@ export class Encoder {
     spanFlags: number,
     writer: ByteWriter,
     extra: Buffer | undefined,
+    groups: readonly Group[],
   ): void {
     const scratch = this.#scratch;
     scratch.reset();
@@ -232,7 +238,7 @@ export class Encoder {
       scratch.bytes(replaceNonFinite(buffer, start, end));
     else scratch.bytes(buffer, start, end);
     blankLineBreaks(scratch.buffer, 0, scratch.length);
-    this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
+    this.#count(merge(scratch.buffer, 0, scratch.length, groups, writer, extra));
   }
 
   #wrapped(
@@ -241,33 +247,12 @@ export class Encoder {
     writer: ByteWriter,
     extra: Buffer | undefined,
     unfit: string | undefined,
+    groups: readonly Group[],
   ): void {
     const scratch = this.#scratch;
     scratch.reset();
     wrap(batch, index, scratch, unfit);
-    this.#count(merge(scratch.buffer, 0, scratch.length, this.#groups, writer, extra));
-  }
-
-  /** Rare, so it may take long. */
-  #marked(
-    batch: RecordBatch,
-    index: number,
-    recordFlags: number,
-    spanFlags: number,
-    writer: ByteWriter,
-    extra: Buffer | undefined,
-    unfit: string | undefined,
-  ): void {
-    const scratch = this.#scratch;
-    scratch.reset();
-    const [start, end] = [batch.starts[index]!, batch.ends[index]!];
-    if ((recordFlags & ~MARKED) !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
-      wrap(batch, index, scratch, unfit);
-    else if ((spanFlags & SpanFlag.nonFinite) !== 0 && !this.#keepNonFinite)
-      scratch.bytes(replaceNonFinite(batch.buffer, start, end));
-    else scratch.bytes(batch.buffer, start, end);
-    blankLineBreaks(scratch.buffer, 0, scratch.length);
-    this.#count(merge(scratch.buffer, 0, scratch.length, withMark(this.#groups, recordFlags), writer, extra));
+    this.#count(merge(scratch.buffer, 0, scratch.length, groups, writer, extra));
   }
 
   #exact(
