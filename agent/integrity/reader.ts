@@ -48,14 +48,12 @@ export class ChainReader {
   #tip = "";
   /** The tip can be compared and hashed byte by byte. */
   #plainTip = false;
-  readonly #writer: PythonWriter | undefined;
-  readonly #line: AgentLine | undefined;
+  readonly #writer: Writer;
 
   constructor(scheme: Scheme, tip: string = scheme.genesis) {
     this.scheme = scheme;
     this.tip = tip;
-    if (scheme.name === "loki-agent") this.#line = lineFor(scheme);
-    else this.#writer = writerFor(scheme);
+    this.#writer = writerFor(scheme);
   }
 
   /** The hash that the next entry has to follow. */
@@ -70,10 +68,7 @@ export class ChainReader {
 
   /** The hot path: reads the entry, and where it follows the tip makes it the tip. What the reader knows of it is then the tip alone. */
   next(bytes: Buffer, start: number, end: number): number {
-    if (this.#plainTip) {
-      if (this.#writer !== undefined && this.#followsFast(this.#writer, bytes, start, end)) return Step.follows;
-      if (this.#line !== undefined && this.#lineFollows(this.#line, bytes, start, end)) return Step.follows;
-    }
+    if (this.#plainTip && this.#followsFast(bytes, start, end)) return Step.follows;
     const entry = this.read(bytes, start, end);
     if (entry === Entry.stripped) return Step.stripped;
     if (entry === Entry.malformed) return Step.malformed;
@@ -122,61 +117,37 @@ export class ChainReader {
   }
 
   /** Says only of what follows that it does; nothing is known of any other. */
-  #followsFast(writer: PythonWriter, bytes: Buffer, start: number, end: number): boolean {
+  #followsFast(bytes: Buffer, start: number, end: number): boolean {
+    const writer = this.#writer;
     const to = writer.write(bytes, start, end);
     if (to < 0) return false;
-    const { out, picked } = writer;
+    const { out, outView, picked } = writer;
     const stored = picked[0]! + 1;
     if (picked[1]! - stored !== DIGITS + 1 || bytes[stored - 1] !== QUOTE) return false;
     const tip = this.#tip;
-    const linked = this.scheme.previous !== undefined;
-    const { outView } = writer;
+    const { name, previous } = this.scheme;
     const view = viewOf(bytes);
-    const from = LEAD - tip.length - (linked ? 1 : 0);
+    // The tip stands before the text, in the app scheme with a colon between: to be hashed with it, or only to be compared.
+    const close = name === "app" ? LEAD - 1 : LEAD;
+    const from = close - tip.length;
     if (writer.lead !== tip) out.write(tip, from, "latin1");
     writer.lead = tip;
-    out[LEAD - 1] = linked ? COLON : tip.charCodeAt(tip.length - 1);
-    if (linked && !this.#namesTip(bytes, view, picked[2]!, picked[3]!, outView, from)) return false;
-    const digest = hash("sha256", out.subarray(from, to));
+    out[LEAD - 1] = name === "app" ? COLON : tip.charCodeAt(tip.length - 1);
+    if (previous !== undefined && !this.#namesTip(bytes, view, picked[2]!, picked[3]!, outView, from)) return false;
+    const digest = hash("sha256", out.subarray(name === "loki-agent" ? LEAD : from, to));
     // In its place before the next entry, and there compared.
-    const at = LEAD - DIGITS - (linked ? 1 : 0);
-    out.write(digest, at, "latin1");
+    out.write(digest, close - DIGITS, "latin1");
     writer.lead = digest;
-    if (!sameDigits(outView, at, view, stored)) return false;
+    if (!sameDigits(outView, close - DIGITS, view, stored)) return false;
     this.#tip = digest;
-    return true;
-  }
-
-  /** As `#followsFast`, for an agent's entry that stands as it was written. */
-  #lineFollows(line: AgentLine, bytes: Buffer, start: number, end: number): boolean {
-    const length = line.read(bytes, start, end);
-    const tip = this.#tip;
-    if (length < 0 || line.previousEnd - line.previous !== tip.length + 2) return false;
-    const view = viewOf(bytes);
-    if (bytes[line.previous] !== QUOTE || bytes[line.hash] !== QUOTE) return false;
-    const { digits, digitsView } = line;
-    if (line.lead !== tip) digits.write(tip, 0, "latin1");
-    line.lead = tip;
-    if (tip.length === DIGITS) {
-      if (!sameDigits(digitsView, 0, view, line.previous + 1)) return false;
-    } else if (!isText(bytes, line.previous, line.previousEnd, tip)) {
-      return false;
-    }
-    const digest = hash("sha256", line.out.subarray(0, length));
-    digits.write(digest, 0, "latin1");
-    line.lead = digest;
-    if (!sameDigits(digitsView, 0, view, line.hash + 1)) return false;
-    this.#tip = digest;
-    // The joint is `{"seq":`.
-    const seq = Number(bytes.toString("latin1", start + 7, bytes.indexOf(COMMA, start + 7)));
-    this.tipSeq = Number.isNaN(seq) ? undefined : seq;
+    if (name === "loki-agent") this.tipSeq = firstNumber(bytes, start);
     return true;
   }
 
   /** Whether the value from `start` to `end` is the tip, as the predecessor; the tip's text stands at `at` too. */
   #namesTip(bytes: Buffer, view: DataView, start: number, end: number, text: DataView, at: number): boolean {
     const tip = this.#tip;
-    if (tip === this.scheme.genesis) return start === 0 || bytes[start] === NULL;
+    if (this.scheme.name === "app" && tip === this.scheme.genesis) return start === 0 || bytes[start] === NULL;
     if (tip.length !== DIGITS) return isText(bytes, start, end, tip);
     return end - start === DIGITS + 2 && bytes[start] === QUOTE && sameDigits(text, at, view, start + 1);
   }
@@ -184,31 +155,21 @@ export class ChainReader {
   #readPython(bytes: Buffer, start: number, end: number): number {
     let from = start;
     let to = end;
-    const printed = this.#writer!.write(bytes, from, to);
+    const printed = this.#writer.write(bytes, from, to);
     if (printed < 0 && scanRecord(bytes, from, to) !== undefined) {
       ({ start: from, end: to } = stripped(bytes, start, end));
       if (scanRecord(bytes, from, to) !== undefined) return Entry.malformed;
     }
     from = skipSpace(bytes, from, to);
-    const { hash: hashKey, previous: previousKey, genesis } = this.scheme;
     // A copy, because readers share the writer.
     this.#text =
       printed >= 0
-        ? this.#writer!.out.toString("latin1", LEAD, printed)
+        ? this.#writer.out.toString("latin1", LEAD, printed)
         : pythonText(bytes, from, to, leftOut(this.scheme));
-    const own = findMember(bytes, from, to, hashKey);
-    if (own === undefined || bytes[own.start] === NULL) return Entry.stripped;
-    if (bytes[own.start] === QUOTE) this.stored = decodeString(bytes, own.start, own.end);
-    if (previousKey !== undefined) {
-      const before = findMember(bytes, from, to, previousKey);
-      if (before === undefined || bytes[before.start] === NULL) this.previous = genesis;
-      else if (bytes[before.start] === QUOTE) this.previous = decodeString(bytes, before.start, before.end);
-    }
-    return Entry.chained;
+    return this.#readHashes(bytes, from, to);
   }
 
   #readAgent(line: Buffer, from: number, to: number): number {
-    const { hash: hashKey, previous: previousKey } = this.scheme;
     let [bytes, start, end] = [line, from, to];
     if (!isUtf8(bytes.subarray(start, end))) {
       bytes = Buffer.from(bytes.toString("utf8", start, end));
@@ -217,16 +178,27 @@ export class ChainReader {
     if (scanRecord(bytes, start, end) !== undefined) return Entry.malformed;
     start = skipSpace(bytes, start, end);
     try {
-      this.#text = ecmascriptText(bytes, start, end, [...AGENT_FIELDS, previousKey!]);
+      this.#text = ecmascriptText(bytes, start, end, [...AGENT_FIELDS, this.scheme.previous!]);
     } catch {
       return Entry.malformed;
     }
     const seq = findMember(bytes, start, end, "seq");
     const token = seq === undefined ? "" : bytes.toString("latin1", seq.start, seq.end);
     if (/^[-\d]/.test(token)) this.seq = Number(token);
-    const previous = findMember(bytes, start, end, previousKey!);
-    if (previous !== undefined && bytes[previous.start] === QUOTE)
-      this.previous = decodeString(bytes, previous.start, previous.end);
+    return this.#readHashes(bytes, start, end);
+  }
+
+  /** Of a valid object; answers whether it has a hash. */
+  #readHashes(bytes: Buffer, start: number, end: number): number {
+    const { name, hash: hashKey, previous: previousKey, genesis } = this.scheme;
+    if (previousKey !== undefined) {
+      const before = findMember(bytes, start, end, previousKey);
+      if (before !== undefined && bytes[before.start] === QUOTE) {
+        this.previous = decodeString(bytes, before.start, before.end);
+      } else if (name === "app" && (before === undefined || bytes[before.start] === NULL)) {
+        this.previous = genesis;
+      }
+    }
     const own = findMember(bytes, start, end, hashKey);
     if (own === undefined || bytes[own.start] === NULL) return Entry.stripped;
     if (bytes[own.start] === QUOTE) this.stored = decodeString(bytes, own.start, own.end);
@@ -261,22 +233,23 @@ function leftOut({ hash, previous }: Scheme): string[] {
   return previous === undefined ? [hash] : [hash, previous];
 }
 
-/** They have large buffers, and hold nothing from one call to the next: chains share them. */
-const writers = new Map<string, PythonWriter>();
-
-function writerFor(scheme: Scheme): PythonWriter {
-  const keys = leftOut(scheme);
-  const name = JSON.stringify(keys);
-  const writer = writers.get(name) ?? new PythonWriter(keys);
-  writers.set(name, writer);
-  return writer;
+/** An agent's entry begins with its sequence number; undefined where that is none. */
+function firstNumber(bytes: Buffer, start: number): number | undefined {
+  const from = start + '{"seq":'.length;
+  const number = Number(bytes.toString("latin1", from, bytes.indexOf(COMMA, from)));
+  return Number.isNaN(number) ? undefined : number;
 }
 
-const lines = new Map<string, AgentLine>();
+type Writer = PythonWriter | AgentLine;
 
-function lineFor({ previous = "", hash }: Scheme): AgentLine {
-  const name = JSON.stringify([previous, hash]);
-  const line = lines.get(name) ?? new AgentLine(previous, hash);
-  lines.set(name, line);
-  return line;
+/** They have large buffers, and hold nothing from one call to the next: chains share them. */
+const writers = new Map<string, Writer>();
+
+function writerFor(scheme: Scheme): Writer {
+  const { name, hash, previous = "" } = scheme;
+  const keys = leftOut(scheme);
+  const id = JSON.stringify([name === "loki-agent", ...keys]);
+  const writer = writers.get(id) ?? (name === "loki-agent" ? new AgentLine(hash, previous) : new PythonWriter(keys));
+  writers.set(id, writer);
+  return writer;
 }
