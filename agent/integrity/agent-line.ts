@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { met, stands } from "../json/ecmascript-stands.ts";
+import { stands } from "../json/ecmascript-stands.ts";
 import { viewOf } from "../json/lexer.ts";
 import { LEAD } from "../json/python-writer.ts";
 import { viewOver } from "../json/words.ts";
@@ -31,7 +31,6 @@ export class AgentLine {
     const view = viewOf(bytes);
     const { picked } = this;
     const joints = this.#joints;
-    met.wide = false;
     let p = start;
     for (let i = 0; i < joints.length; i++) {
       const joint = joints[i]!;
@@ -46,7 +45,7 @@ export class AgentLine {
       picked[1] = p;
     }
     if (p + 1 !== end || bytes[p] !== CLOSE_BRACE) return -1;
-    if (met.wide && !isUtf8(bytes.subarray(start, end))) return -1;
+    if (!isUtf8(bytes.subarray(start, end))) return -1;
     const hashed = picked[3]!;
     this.out.set(bytes.subarray(start, hashed), LEAD);
     this.out[LEAD + hashed - start] = CLOSE_BRACE;

@@ -2,7 +2,8 @@
  * Whether a value stands just as JavaScript's `JSON.stringify` prints it, told without printing it. An answer of -1 means no more than
  * that ecmascript.ts has to print it: what is rare is left to it.
  */
-import { skipScalar } from "./lexer.ts";
+import { isHighSurrogate, isLetterless, isLowSurrogate, printedUnit } from "./escapes.ts";
+import { skipEscape, skipPlain, skipScalar } from "./lexer.ts";
 
 /** Deeper values are left to the slow path. */
 const MAX_DEPTH = 32;
@@ -11,16 +12,15 @@ const MAX_MEMBERS = 32;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const SLASH = 0x2f;
 const COMMA = 0x2c;
 
 /** Spans of the keys of the objects that are open, two numbers each. */
 const keys = new Int32Array(MAX_DEPTH * MAX_MEMBERS * 2);
 let keysEnd = 0;
 
-/** What the last `stands` found beside the end: a byte that is not ASCII, so that somebody has to see whether all is UTF-8. */
-export const met = { wide: false };
-
-/** From a value's first byte to behind its last; -1 where it may be printed otherwise. The caller resets `met`. */
+/** From a value's first byte to behind its last; -1 where it may be printed otherwise. Whether all is UTF-8 is the
+ * caller's to see. */
 export function stands(bytes: Buffer, view: DataView, p: number, end: number): number {
   keysEnd = 0;
   return value(bytes, view, p, end, 0);
@@ -50,63 +50,27 @@ function isPrintedNumber(bytes: Buffer, from: number, to: number): boolean {
 }
 
 function text(bytes: Buffer, view: DataView, from: number, end: number): number {
-  const last = (end - 4) | 0;
-  let p = (from + 1) | 0;
+  let p = skipPlain(view, (from + 1) | 0, end);
   for (;;) {
-    while (p <= last) {
-      const word = view.getInt32(p, true);
-      // Quotes, backslashes and control characters; see `skipString`.
-      const hits = (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
-      if ((word & -0x7f7f7f80) !== 0) met.wide = true;
-      if (hits !== 0) {
-        p = (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
-        break;
-      }
-      p = (p + 4) | 0;
-    }
     if (p >= end) return -1;
     const c = bytes[p]!;
     if (c === QUOTE) return p + 1;
     if (c < 0x20) return -1;
-    if (c >= 0x80) met.wide = true;
-    if (c !== BACKSLASH) {
-      p++;
-      continue;
-    }
-    const width = printedEscape(bytes, p, end);
+    const width = c === BACKSLASH ? printedEscape(bytes, p, end) : 1;
     if (width === 0) return -1;
-    p += width;
+    p = skipPlain(view, p + width, end);
   }
 }
 
 /** Bytes of an escape that JavaScript prints so; 0 for any other. */
 function printedEscape(bytes: Buffer, p: number, end: number): number {
-  const c = p + 1 < end ? bytes[p + 1]! : 0;
-  if (c !== 0x75) return SHORT[c] === 1 ? 2 : 0;
-  const unit = unitAt(bytes, p, end);
-  // Control characters without a letter of their own, and surrogates that are no pair: a high one is met before its low one.
-  if (unit >= 0 && unit < 0x20) return unit < 8 || unit > 13 || unit === 11 ? 6 : 0;
-  if (unit >= 0xdc00 && unit < 0xe000) return 6;
-  if (unit < 0xd800 || unit >= 0xe000) return 0;
-  const next = unitAt(bytes, p + 6, end);
-  return next >= 0xdc00 && next < 0xe000 ? 0 : 6;
+  const after = skipEscape(bytes, p, end);
+  if (after !== p + 6) return after < 0 || bytes[p + 1] === SLASH ? 0 : 2;
+  const unit = printedUnit(bytes, p, end);
+  // Surrogates that are no pair: a high one is met before its low one.
+  if (isHighSurrogate(unit)) return isLowSurrogate(printedUnit(bytes, p + 6, end)) ? 0 : 6;
+  return isLetterless(unit) || isLowSurrogate(unit) ? 6 : 0;
 }
-
-/** The unit of an escape with four lower-case digits at `p`; -1 where there is none. */
-function unitAt(bytes: Buffer, p: number, end: number): number {
-  if (p + 6 > end || bytes[p] !== BACKSLASH || bytes[p + 1] !== 0x75) return -1;
-  let unit = 0;
-  for (let i = p + 2; i < p + 6; i++) {
-    const c = bytes[i]!;
-    const digit = c >= 0x30 && c <= 0x39 ? c - 0x30 : c >= 0x61 && c <= 0x66 ? c - 0x57 : -1;
-    if (digit < 0) return -1;
-    unit = unit * 16 + digit;
-  }
-  return unit;
-}
-
-const SHORT = new Uint8Array(256);
-for (const c of '"\\bfnrt') SHORT[c.charCodeAt(0)] = 1;
 
 function array(bytes: Buffer, view: DataView, from: number, end: number, depth: number): number {
   let p = from + 1;

@@ -98,7 +98,7 @@ export function skipString(bytes: Uint8Array, view: DataView, from: number, end:
  * To the first quote, backslash or control character, or to one of the last three bytes. A loop without calls, so that all of it stays in
  * registers.
  */
-function skipPlain(view: DataView, from: number, end: number): number {
+export function skipPlain(view: DataView, from: number, end: number): number {
   const last = (end - 4) | 0;
   let p = from | 0;
   while (p <= last) {
@@ -112,7 +112,8 @@ function skipPlain(view: DataView, from: number, end: number): number {
   return p;
 }
 
-function skipEscape(bytes: Uint8Array, p: number, end: number): number {
+/** From a backslash to behind its escape. */
+export function skipEscape(bytes: Uint8Array, p: number, end: number): number {
   lexed.escapes++;
   if (p + 1 >= end) return fail(Fault.end, end);
   const c = bytes[p + 1]!;

@@ -1,4 +1,5 @@
 /** Order of keys as Python sorts them, told from their printed text: ASCII, with escapes. */
+import { isHighSurrogate, isLowSurrogate, printedUnit } from "./escapes.ts";
 
 const BACKSLASH = 0x5c;
 
@@ -44,22 +45,10 @@ export function compareKeys(
 function pointAt(bytes: Uint8Array, p: number, end: number): number {
   const c = bytes[p]!;
   if (c !== BACKSLASH) return c;
-  if (bytes[p + 1] !== 0x75) return SHORT[bytes[p + 1]!]!;
-  const unit = unitAt(bytes, p + 2);
-  if (unit < 0xd800 || unit > 0xdbff || p + 12 > end || bytes[p + 6] !== BACKSLASH || bytes[p + 7] !== 0x75)
-    return unit;
-  const low = unitAt(bytes, p + 8);
-  return low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00) : unit;
-}
-
-function unitAt(bytes: Uint8Array, p: number): number {
-  let unit = 0;
-  for (let i = p; i < p + 4; i++) {
-    const c = bytes[i]!;
-    // Lower-case digits, as Python prints them.
-    unit = unit * 16 + (c <= 0x39 ? c - 0x30 : c - 0x57);
-  }
-  return unit;
+  const unit = printedUnit(bytes, p, end);
+  if (unit < 0) return SHORT[bytes[p + 1]!]!;
+  const low = isHighSurrogate(unit) ? printedUnit(bytes, p + 6, end) : -1;
+  return isLowSurrogate(low) ? 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00) : unit;
 }
 
 function widthAt(bytes: Uint8Array, p: number, point: number): number {

@@ -6,6 +6,7 @@ import { skipNumber, skipScalar, skipSpace } from "./lexer.ts";
 import { pythonScalar, pythonString } from "./python.ts";
 import { compareKeys } from "./python-keys.ts";
 import { isPrinted } from "./python-number.ts";
+import { escapeAt, skipPrinted } from "./python-text.ts";
 import { decodeString } from "./value.ts";
 import { copyText, viewOver } from "./words.ts";
 
@@ -118,7 +119,7 @@ export class PythonValues {
     const view = this.#view;
     const end = this.#end;
     if (p < end && view.getUint8(p) === QUOTE) {
-      const close = skipPlain(view, (p + 1) | 0, end);
+      const close = skipPrinted(view, (p + 1) | 0, end);
       if (close < end && view.getUint8(close) === QUOTE) {
         const { frames, top } = this;
         if (top + VALUE > frames.length) return -1;
@@ -233,7 +234,7 @@ export class PythonValues {
     let p = from + 1;
     let same = true;
     for (;;) {
-      p = skipPlain(view, p, end);
+      p = skipPrinted(view, p, end);
       if (p >= end) return -1;
       const c = bytes[p]!;
       if (c === QUOTE) {
@@ -362,47 +363,4 @@ function behindSpace(bytes: Buffer, view: DataView, p: number, end: number): num
   if (p >= end || view.getUint8(p) > 0x20) return p;
   const next = (p + 1) | 0;
   return next < end && view.getUint8(p) === 0x20 && view.getUint8(next) > 0x20 ? next : skipSpace(bytes, p, end);
-}
-
-/** Goes over what stands in a string as Python prints it; answers the first byte that may not, which can be one of the last three. */
-export function skipPlain(view: DataView, from: number, end: number): number {
-  const last = (end - 4) | 0;
-  let p = from | 0;
-  while (p <= last) {
-    const word = view.getInt32(p, true);
-    // The high bit of each byte that is a quote, a backslash, a control character or not ASCII; of DEL too. See `skipString`.
-    const hits =
-      (((((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word) |
-        word |
-        (word + 0x01010101)) &
-      -0x7f7f7f80;
-    if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
-    p = (p + 4) | 0;
-  }
-  return p;
-}
-
-/** Bytes of the escape at `p`; negative where Python would write it otherwise, 0 where it is none. */
-function escapeAt(bytes: Buffer, p: number, end: number): number {
-  const c = p + 1 < end ? bytes[p + 1]! : 0;
-  if (c !== 0x75) return SHORT[c] === 1 ? (c === 0x2f ? -2 : 2) : 0;
-  if (p + 6 > end) return 0;
-  let unit = 0;
-  let lower = true;
-  for (let i = p + 2; i < p + 6; i++) {
-    const digit = HEX[bytes[i]!]!;
-    if (digit < 0) return 0;
-    if (digit > 9 && bytes[i]! < 0x61) lower = false;
-    unit = unit * 16 + digit;
-  }
-  const escaped = unit > 0x7e || (unit < 0x20 && !(unit >= 8 && unit <= 13 && unit !== 11));
-  return lower && escaped ? 6 : -6;
-}
-
-const SHORT = new Uint8Array(256);
-for (const c of '"\\/bfnrt') SHORT[c.charCodeAt(0)] = 1;
-const HEX = new Int8Array(256).fill(-1);
-for (const [i, c] of [..."0123456789abcdef"].entries()) {
-  HEX[c.charCodeAt(0)] = i;
-  HEX[c.toUpperCase().charCodeAt(0)] = i;
 }

@@ -8,7 +8,8 @@ import { isUtf8 } from "node:buffer";
 import { finish, skipSpace, viewOf } from "./lexer.ts";
 import { pythonString } from "./python.ts";
 import { type Joint, Shapes } from "./python-shapes.ts";
-import { BESIDE, MAX_ENTRY, PythonValues, ROOM, SOURCE, skipPlain, VALUE } from "./python-values.ts";
+import { skipPrinted } from "./python-text.ts";
+import { BESIDE, MAX_ENTRY, PythonValues, ROOM, SOURCE, VALUE } from "./python-values.ts";
 import { findMember } from "./value.ts";
 import { copyText, viewOver } from "./words.ts";
 
@@ -77,7 +78,7 @@ export class PythonWriter {
       // More space before the value than its joint has.
       if (spaced) value = skipSpace(bytes, value, end);
       // Most values are plain strings: without a call, and without the fields.
-      p = value < end && view.getUint8(value) === QUOTE ? skipPlain(view, (value + 1) | 0, end) : end;
+      p = value < end && view.getUint8(value) === QUOTE ? skipPrinted(view, (value + 1) | 0, end) : end;
       if (p < end && view.getUint8(p) === QUOTE) {
         p = (p + 1) | 0;
         frames[top] = value;

@@ -5,6 +5,7 @@
  * Separators are `", "` and `": "`; everything outside of 0x20-0x7e is escaped, in lower-case hex; keys are sorted by code point, at every
  * level; of duplicate keys the last value stays. Source: Python's library, `json`, and `float.__repr__`.
  */
+import { isHighSurrogate, isLowSurrogate } from "./escapes.ts";
 import { type Dialect, printTree, readTree } from "./tree.ts";
 
 const PYTHON: Dialect = {
@@ -29,16 +30,13 @@ export function compareCodePoints(a: string, b: string): number {
   while (i < length && a.charCodeAt(i) === b.charCodeAt(i)) i++;
   if (i === length) return a.length - b.length;
   // In the middle of a pair: the whole characters decide.
-  const back = i > 0 && isHigh(a.charCodeAt(i - 1)) && (isLow(a.charCodeAt(i)) || isLow(b.charCodeAt(i))) ? 1 : 0;
+  const back =
+    i > 0 &&
+    isHighSurrogate(a.charCodeAt(i - 1)) &&
+    (isLowSurrogate(a.charCodeAt(i)) || isLowSurrogate(b.charCodeAt(i)))
+      ? 1
+      : 0;
   return a.codePointAt(i - back)! - b.codePointAt(i - back)!;
-}
-
-function isHigh(unit: number): boolean {
-  return unit >= 0xd800 && unit < 0xdc00;
-}
-
-function isLow(unit: number): boolean {
-  return unit >= 0xdc00 && unit < 0xe000;
 }
 
 const SHORT: Readonly<Record<string, string>> = {
