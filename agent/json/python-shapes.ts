@@ -6,7 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { lexed, skipKey, skipSpace } from "./lexer.ts";
 import { compareCodePoints, pythonString } from "./python.ts";
-import { VALUE } from "./python-values.ts";
+import { VALUE } from "./python-frames.ts";
 import { decodeString } from "./value.ts";
 import { doublesOf, viewOver } from "./words.ts";
 

@@ -7,9 +7,10 @@
 import { isUtf8 } from "node:buffer";
 import { finish, skipSpace, viewOf } from "./lexer.ts";
 import { pythonString } from "./python.ts";
+import { BESIDE, MAX_ENTRY, ROOM, SOURCE, VALUE } from "./python-frames.ts";
 import { type Joint, Shapes } from "./python-shapes.ts";
 import { skipPrinted } from "./python-text.ts";
-import { BESIDE, MAX_ENTRY, PythonValues, ROOM, SOURCE, VALUE } from "./python-values.ts";
+import { PythonValues } from "./python-values.ts";
 import { findMember } from "./value.ts";
 import { copyText, viewOver } from "./words.ts";
 
@@ -59,7 +60,8 @@ export class PythonWriter {
   /** By its shape. 0: it has none that is known. */
   #known(bytes: Buffer, view: DataView, start: number, end: number): number {
     const values = this.#values;
-    const { frames } = values;
+    const { kept } = values;
+    const { frames } = kept;
     // A joint's last word may be read beyond the entry, never beyond the buffer.
     const limit = Math.min(end, bytes.length - 3);
     const root = this.#shapes.root;
@@ -85,7 +87,7 @@ export class PythonWriter {
         frames[top + 1] = p;
         frames[top + 2] = spaced ? SPACED : SOURCE;
       } else {
-        values.top = top + VALUE;
+        kept.top = top + VALUE;
         p = values.read(value) | 0;
         if (p < 0) return -1;
         frames[top] = values.from;
@@ -103,7 +105,7 @@ export class PythonWriter {
 
   #print(plan: readonly Joint[], bytes: Buffer, view: DataView): number {
     const { out, outView } = this;
-    const { frames, beside, besideView } = this.#values;
+    const { frames, beside, besideView } = this.#values.kept;
     // What is copied as it stands is no more than the entry; the rest has to leave room for it.
     const room = (out.length - MAX_ENTRY) | 0;
     let at = LEAD - 1;
@@ -137,18 +139,19 @@ export class PythonWriter {
     values.begin(bytes, view, end);
     const after = values.members(start);
     if (after < 0 || !finish(bytes, after, end)) return -1;
-    const { order } = values;
-    const all = values.sort(0);
+    const { kept } = values;
+    const all = kept.sort(0);
+    const { order } = kept;
     let count = 0;
     for (let i = 0; i < all; i++) {
       const frame = order[i]!;
-      if (!this.#printedWithout.some((key) => values.isKey(frame, key))) order[count++] = frame;
+      if (!this.#printedWithout.some((key) => kept.isKey(frame, key))) order[count++] = frame;
     }
     for (const [i, key] of this.#without.entries()) {
       const span = findMember(bytes, start, end, key);
       this.picked[i * 2] = span?.start ?? 0;
       this.picked[i * 2 + 1] = span?.end ?? 0;
     }
-    return values.print(count, this.out, this.outView, LEAD, LEAD + ROOM);
+    return kept.print(count, this.out, this.outView, LEAD, LEAD + ROOM);
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { pythonText } from "../../agent/json/python.ts";
-import { ROOM } from "../../agent/json/python-values.ts";
+import { ROOM } from "../../agent/json/python-frames.ts";
 import { LEAD, PythonWriter } from "../../agent/json/python-writer.ts";
 import { compare } from "./python-writer-model.ts";
 
@@ -22,5 +22,16 @@ test("where what is printed anew just fills its room, nothing is written behind 
       if (to < 0) continue;
       expect(writer.out.toString("latin1", LEAD, to).slice(-60)).toBe(pythonText(bytes, 0, bytes.length).slice(-60));
     }
+  }
+});
+
+test("entries of a shape that is not kept, with more members than one before had", () => {
+  const writer = new PythonWriter(["hash"]);
+  // What follows a joint is kept for 16 different ones; these first keys are too long to be kept at all.
+  for (const members of [3, 40, 70, 200]) {
+    const names = Array.from({ length: members }, (_, i) => `"${"k".repeat(300)}${(i * 7919) % 1000}": ${i}`);
+    const bytes = Buffer.from(`{${names.toSpliced(members >> 1, 0, '"hash": "x"').join(", ")}}`);
+    const to = writer.write(bytes, 0, bytes.length);
+    expect(writer.out.toString("latin1", LEAD, to)).toBe(pythonText(bytes, 0, bytes.length, ["hash"]));
   }
 });
