@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { ChainReport } from "../integrity/offline/report.ts";
 import { dashboardOrders } from "../integrity/unified/dashboard-files.ts";
 import { checkUnified, type Unified } from "../integrity/unified.ts";
 import { type CommandContext, EXIT, messageOf, table } from "./context.ts";
@@ -65,15 +66,16 @@ interface Answer {
     readonly entries_checked: number;
     readonly first_tampered_line: number | null;
   };
-  readonly dashboard: {
-    readonly directory: string;
-    readonly files_checked: number;
-    readonly files_skipped: number;
-    readonly entries_checked: number;
-    readonly first_tampered_file: string | null;
-    readonly first_tampered_line: number | null;
-    readonly genesis_file: string | null;
-  };
+  /** As `verify` says it of the same files. */
+  readonly dashboard: { readonly directory: string } & Pick<
+    ChainReport,
+    | "files_checked"
+    | "files_skipped"
+    | "entries_checked"
+    | "first_tampered_file"
+    | "first_tampered_line"
+    | "genesis_file"
+  >;
 }
 
 function answerOf(found: Unified, directory: string, there: boolean): Answer {

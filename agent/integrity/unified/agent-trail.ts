@@ -1,5 +1,6 @@
 /** The agent's chain: whether it holds, and what it says of the dashboard's chain and of the run's manifest. */
 import { createHash } from "node:crypto";
+import { KIND_WORDS } from "../kinds.ts";
 import { ChainReader, Step } from "../reader.ts";
 import { schemeOf } from "../scheme.ts";
 import { javascriptLines, openFile } from "./lines.ts";
@@ -70,8 +71,8 @@ export async function readAgentTrail(path: string, lengths: ReadonlySet<number>)
 }
 
 function problemOf(step: number, reader: ChainReader): string {
-  if (step === Step.malformed) return "the line is not a JSON object";
-  if (step === Step.stripped) return "the entry has no hash";
+  if (step === Step.malformed) return KIND_WORDS.malformed;
+  if (step === Step.stripped) return KIND_WORDS.stripped;
   return reader.previous === reader.tip
     ? "the entry's hash does not fit its content"
     : "the entry does not follow the one before it";

@@ -2,6 +2,7 @@
 import { scanRecord } from "../../json/explain.ts";
 import { findMember } from "../../json/value.ts";
 import { beginsChain, killsReference } from "../first-entry.ts";
+import { KIND_WORDS } from "../kinds.ts";
 import { ChainReader, Step } from "../reader.ts";
 import { schemeOf } from "../scheme.ts";
 import { stripped } from "../space.ts";
@@ -85,8 +86,8 @@ export async function readDashboardTrail(
 }
 
 function problemOf(step: number): string {
-  if (step === Step.malformed) return "the line is not a JSON object";
-  if (step === Step.stripped) return "the entry has no hash";
+  if (step === Step.malformed) return KIND_WORDS.malformed;
+  if (step === Step.stripped) return KIND_WORDS.stripped;
   return "the entry was changed, or entries before it are missing";
 }
 

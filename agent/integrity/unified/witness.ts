@@ -1,4 +1,5 @@
 /** The witness file: one line for each time somebody noted how long both chains were. It only ever grows, and so do its counts. */
+import { KIND_WORDS } from "../kinds.ts";
 import { hashOf, jsonOf } from "./agent-trail.ts";
 import { javascriptLines, openFile } from "./lines.ts";
 
@@ -47,7 +48,7 @@ export async function readWitness(path: string): Promise<Witness> {
       // Lines behind the first that is not in order count here as well.
       if (agentNow !== undefined) highWater = Math.max(highWater ?? 0, agentNow);
       if (brokenLine !== undefined) continue;
-      if (value === undefined || value === null) problem = "the line is not a JSON object";
+      if (value === undefined || value === null) problem = KIND_WORDS.malformed;
       else if ((agentNow ?? 0) < agent || dashboardNow < dashboard) problem = "counts go backwards: it was rewritten";
       if (problem !== undefined) brokenLine = number;
       else witnesses++;
