@@ -3,6 +3,7 @@ import { ChainReader, Entry, Step } from "../../agent/integrity/reader.ts";
 import { detectScheme, type FieldNames, type Scheme, type SchemeName, schemeOf } from "../../agent/integrity/scheme.ts";
 import { scanRecord } from "../../agent/json/scanner.ts";
 import type { Budget } from "./budget.ts";
+import { KeySearch } from "./key-search.ts";
 import { Known } from "./known.ts";
 import { Lines } from "./lines.ts";
 import { verified } from "./records.ts";
@@ -29,6 +30,8 @@ export interface Shared {
   readonly remembered: number;
 }
 
+/** The members of all schemes that hold an entry's own hash are called so, or end with it. */
+const HASH_ENDING = "hash";
 /** A verdict waits so long for the lines that follow, and for so many bytes of them. */
 const PATIENCE_MS = 2_000;
 const MOST_WAITING_BYTES = 16 * 1024;
@@ -114,8 +117,9 @@ export class GroupChain {
   #first(batch: RecordBatch): number {
     const { source, count } = batch;
     const { id, input, path } = source;
+    const search = new KeySearch(batch.buffer, this.#finder?.scheme.hash ?? this.#settings.fields.hash ?? HASH_ENDING);
     for (let i = 0; i < count; i++) {
-      const scheme = this.#schemeAt(batch, i);
+      const scheme = search.mayHave(batch.starts[i]!, batch.ends[i]!) ? this.#schemeAt(batch, i) : undefined;
       if (scheme !== undefined) {
         const at = { origin: { id, input, path }, offset: batch.offsets[i]! };
         this.#open(Known.begin(scheme, at, this.#shared.now(), this.#shared.remembered));
