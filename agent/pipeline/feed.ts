@@ -76,6 +76,7 @@ export class Feed {
           .process(batch)
           .map(({ batch: out, extra }) => this.#queue.append(out, { ...extra, ...whileFull }));
         await Promise.all(appends);
+        await this.#queue.pace(batch.buffer.length);
         if (!(await this.#mayRead())) break;
       }
       this.#become("stopped");

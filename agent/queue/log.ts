@@ -1,5 +1,6 @@
 /** The log as its readers see it: segments in order, fresh blocks in memory, who still needs what. */
 import type { RecordBatch } from "../api/batch.ts";
+import type { Clock } from "../api/clock.ts";
 import { errorCode } from "../state/disk.ts";
 import { BatchMemory } from "./batch-memory.ts";
 import type { BlockIndex } from "./block-index.ts";
@@ -17,6 +18,8 @@ export interface LogReader {
   readonly head: number;
   /** Beyond every block that it was given from memory. */
   readonly taken: number;
+  /** When it last went on, monotonic milliseconds. */
+  readonly movedAt: number;
   readonly file: CursorFile;
   readonly dropsOldest: boolean;
   askToDrop(to: Place): void;
@@ -27,9 +30,13 @@ export interface LogReader {
 /** Index entries kept of segments that nobody reads right now, so that settled cursors do not make it read headers again. */
 const MAX_IDLE_ENTRIES = 200_000;
 const MAX_SPARES = 2;
+/** A reader that went on so lately is at work. */
+const MOVING_MS = 100;
 
 export class Log {
   readonly shared: Shared;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly segments: Segment[];
   readonly state: QueueState;
   readonly readers = new Set<LogReader>();
@@ -60,9 +67,11 @@ export class Log {
     shared: Shared,
     tagNames: string[],
     found: Recovered,
+    clock: Clock,
     limits: { memoryBytes: number; spareBytes: number },
   ) {
     this.shared = shared;
+    this.now = () => clock.monotonic();
     this.tagNames = tagNames;
     this.segments = found.segments;
     this.state = found.state;
@@ -166,6 +175,20 @@ export class Log {
     this.#cache.set(block.seq, block);
     this.#cached += weight(block.batch);
     this.trim();
+  }
+
+  /**
+   * Whether the memory is half full of what readers that go on from it have yet to read. One that lies farther back reads the disk
+   * in any case, and one that has not moved for long may be waiting for a dead server.
+   */
+  crowded(): boolean {
+    if (this.#cached <= this.#memoryBytes / 2) return false;
+    const oldest = this.#cache.keys().next().value!;
+    const now = this.now();
+    for (const { head, movedAt } of this.readers) {
+      if (head >= oldest && head <= this.durable && now - movedAt < MOVING_MS) return true;
+    }
+    return false;
   }
 
   /** Forgets blocks that every reader has had, and the oldest beyond the limit. Not-yet-durable ones are held by the writer anyway. */

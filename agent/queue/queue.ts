@@ -1,5 +1,6 @@
 /** The disk queue: one log of blocks, many readers. The format is in `segment.ts`, the contract in `types.ts`. */
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
 import { tagMatcher } from "../api/config.ts";
@@ -45,6 +46,14 @@ export interface QueueOptions {
   /** How long to wait after the disk refused, 500 unless told. */
   readonly retryMs?: number;
 }
+
+/**
+ * What is read for so many bytes waits at most so many turns of the event loop, of a millisecond at least, for readers that are about to
+ * fall behind: what they take from memory needs no reading, no checking and no scanning again. Longer would make a slow one everybody's
+ * pace.
+ */
+const PACED_BYTES = 1024 * 1024;
+const MOST_TURNS = 12;
 
 const ALIAS = /^[\w.-]{1,128}$/;
 
@@ -115,7 +124,7 @@ class DiskQueue implements Queue {
     const memoryBytes = options.memoryBytes ?? 16 * 1024 * 1024;
     // Room is won by whole segments: a queue of one or two could never be freed while it is written.
     const segmentBytes = Math.max(4 * PAGE, Math.min(options.segmentBytes, Math.floor(maxBytes / 4)));
-    this.#log = new Log(shared, tagNames, found, { memoryBytes, spareBytes: 2 * segmentBytes });
+    this.#log = new Log(shared, tagNames, found, clock, { memoryBytes, spareBytes: 2 * segmentBytes });
     for (const [alias, file] of files) this.#log.orphans.set(alias, file);
     this.#replayedTo = found.next - 1;
     this.#space = new Space(this.#log, { maxBytes, reserveBytes }, clock, emit);
@@ -141,6 +150,10 @@ class DiskQueue implements Queue {
   }
   append(batch: RecordBatch, extra: AppendExtra): Promise<void> {
     return this.#writer.append(batch, extra);
+  }
+  async pace(bytes: number): Promise<void> {
+    const turns = Math.ceil((bytes / PACED_BYTES) * MOST_TURNS);
+    for (let i = 0; i < turns && this.#log.crowded(); i++) await delay(1);
   }
   flush(): Promise<void> {
     return this.#writer.flush();

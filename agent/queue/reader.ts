@@ -44,6 +44,7 @@ export class Reader implements QueueReader, LogReader {
   #wakers = new Set<() => void>();
   #askedToDrop = 0;
   #taken = 0;
+  #movedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(
@@ -88,6 +89,9 @@ export class Reader implements QueueReader, LogReader {
   get taken(): number {
     return this.#taken;
   }
+  get movedAt(): number {
+    return this.#movedAt;
+  }
   get dropsOldest(): boolean {
     return this.#options.onFull === "drop_oldest";
   }
@@ -120,6 +124,7 @@ export class Reader implements QueueReader, LogReader {
   }
 
   #pass(seq: number): void {
+    this.#movedAt = this.#log.now();
     this.#head = { seq: seq + 1, index: 0 };
   }
 

@@ -134,6 +134,8 @@ export interface Queue {
    * full or the disk is. A batch without records still writes its positions, states and counts.
    */
   append(batch: RecordBatch, extra: AppendExtra): Promise<void>;
+  /** To be awaited after so many bytes were appended, before more is read: a moment at most for readers that would fall behind. */
+  pace(bytes: number): Promise<void>;
   /** Resolves when everything appended so far is durable. */
   flush(): Promise<void>;
   totals(): ReadonlyMap<string, TagTotals>;

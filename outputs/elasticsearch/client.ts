@@ -1,8 +1,8 @@
 /** One way to every request: `@elastic/elasticsearch`, imported at the first one, without its parsing, its retries and its time-outs. */
 import type { Client, TransportRequestParams } from "@elastic/elasticsearch";
+import type { Sending } from "../shared/exchange.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 import { tlsReason } from "../shared/tls.ts";
-import type { Sending } from "./connection.ts";
 import type { ElasticsearchOptions } from "./options.ts";
 
 export interface Reply {

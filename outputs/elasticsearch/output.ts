@@ -3,24 +3,20 @@ import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { bodyPool } from "../shared/bodies.ts";
+import type { Sending } from "../shared/exchange.ts";
 import { timeTemplate } from "../shared/strftime.ts";
-import { ByteWriter } from "../shared/writer.ts";
+import type { ByteWriter } from "../shared/writer.ts";
 import { BULK_FILTER, type BulkItem, readAnswer } from "./answer.ts";
 import { BodyBuilder } from "./body.ts";
 import { classifyItem, classifyRequest, isTooLargeItself } from "./classify.ts";
 import { ElasticsearchClient, type Reply } from "./client.ts";
 import { type Conflict, resolveConflicts } from "./conflicts.ts";
-import type { Sending } from "./connection.ts";
 import { DEFAULT_INDEX, type ElasticsearchOptions } from "./options.ts";
 import { probe } from "./probe.ts";
 import { SetupBlocked, setUp } from "./setup.ts";
 
 const compress = promisify(gzip);
-
-/** Bodies kept for the next writes; a larger or further one is left to the garbage collector. */
-const POOLED = 4;
-const POOLED_BYTES = 16 * 1024 * 1024;
-const BODY_HINT = 1024 * 1024;
 
 export class ElasticsearchOutput implements Output {
   readonly #options: ElasticsearchOptions;
@@ -28,7 +24,6 @@ export class ElasticsearchOutput implements Output {
   readonly #client: ElasticsearchClient;
   readonly #builder: BodyBuilder;
   readonly #target: (ms: number) => string;
-  readonly #pool: ByteWriter[] = [];
   /**
    * Bodies of so many bytes are asked about before they are sent, since the connection of one broke. Elasticsearch answers 413 and closes at
    * once, and the answer is often lost in the reset (half of them, of 8 MB at 9.5.3): the lane would hardly learn to halve it.
@@ -57,10 +52,13 @@ export class ElasticsearchOutput implements Output {
         throw error;
       }
     }
-    const writer = this.#pool.pop() ?? new ByteWriter(BODY_HINT);
+    const writer = bodyPool.take();
     const count = this.#builder.write(batches, writer);
     this.#builder.release();
-    if (count === 0) return this.#give(writer) ?? {};
+    if (count === 0) {
+      bodyPool.give(writer);
+      return {};
+    }
     const sent = { bytes: writer.length, records: count };
     const reply = await this.#send(writer, signal);
     const now = this.#context.clock.now();
@@ -82,7 +80,6 @@ export class ElasticsearchOutput implements Output {
   }
 
   close(): Promise<void> {
-    this.#pool.length = 0;
     return this.#client.close();
   }
 
@@ -101,11 +98,11 @@ export class ElasticsearchOutput implements Output {
   async #send(writer: ByteWriter, signal: AbortSignal): Promise<Reply> {
     if (this.#options.compression === "gzip") {
       const body = await compress(writer.view(), { level: constants.Z_BEST_SPEED });
-      this.#give(writer);
+      bodyPool.give(writer);
       return (await this.#bulk(body, signal)).reply;
     }
     const { reply, sent } = await this.#bulk(writer.view(), signal);
-    if (sent) this.#give(writer);
+    if (sent) bodyPool.give(writer);
     return reply;
   }
 
@@ -123,12 +120,6 @@ export class ElasticsearchOutput implements Output {
       if (sending.broken) this.#askFrom = Math.min(this.#askFrom, body.length);
       else if (asking && status !== 413) this.#askFrom = Number.POSITIVE_INFINITY;
     }
-  }
-
-  #give(writer: ByteWriter): undefined {
-    if (this.#pool.length >= POOLED || writer.buffer.length > POOLED_BYTES) return;
-    writer.reset();
-    this.#pool.push(writer);
   }
 
   async #judge(

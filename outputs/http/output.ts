@@ -4,6 +4,7 @@ import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { bodyPool } from "../shared/bodies.ts";
 import { HttpClient, type HttpReply, statusReason } from "../shared/http.ts";
 import { retryAfterMs } from "../shared/retry-after.ts";
 import { ByteWriter } from "../shared/writer.ts";
@@ -11,7 +12,6 @@ import { HttpBody } from "./body.ts";
 import type { HttpOptions } from "./options.ts";
 
 const compress = promisify(gzip);
-const BODY_HINT = 256 * 1024;
 const RETRY = new Set([408, 425, 429]);
 const HINTS: Readonly<Record<number, string>> = {
   401: "check the credentials",
@@ -57,9 +57,14 @@ export class HttpOutput implements Output {
   async write(batches: readonly RecordBatch[], _plan: Plan, signal: AbortSignal): Promise<WriteResult> {
     signal.throwIfAborted();
     if (this.#options.body === "single") return await this.#singles(batches, signal);
-    const { bytes, count } = this.#encode(batches);
-    if (count === 0) return {};
-    const verdict = await this.#send(bytes, signal);
+    const writer = bodyPool.take();
+    const count = this.#encode(batches, writer);
+    if (count === 0) {
+      bodyPool.give(writer);
+      return {};
+    }
+    const { verdict, sent } = await this.#send(writer.view(), signal);
+    if (sent) bodyPool.give(writer);
     if (verdict.is === "stored") return {};
     if (verdict.is !== "retry") return { [verdict.is]: verdict.reason };
     const failure: Failure = { action: "retry", reason: verdict.reason };
@@ -83,8 +88,8 @@ export class HttpOutput implements Output {
     return this.#client.close();
   }
 
-  #encode(batches: readonly RecordBatch[]): { bytes: Buffer; count: number } {
-    const writer = new ByteWriter(BODY_HINT);
+  /** Answers how many there are. */
+  #encode(batches: readonly RecordBatch[], writer: ByteWriter): number {
     const list = this.#options.body === "json_array";
     let count = 0;
     if (list) writer.byte(0x5b);
@@ -98,7 +103,7 @@ export class HttpOutput implements Output {
     }
     if (list) writer.byte(0x5d);
     this.#body.done();
-    return { bytes: writer.take(), count };
+    return count;
   }
 
   /**
@@ -120,9 +125,9 @@ export class HttpOutput implements Output {
       }
       this.#nextAt = clock.monotonic() + wait + this.#everyMs;
       if (wait > 0) await delay(wait, undefined, { signal });
-      const verdict = await this.#send(document, signal).catch((error: Error): Verdict => {
+      const { verdict } = await this.#send(document, signal).catch((error: Error): { verdict: Verdict } => {
         if (stored === 0) throw error;
-        return { is: "retry", reason: error.message, pauseMs: undefined };
+        return { verdict: { is: "retry", reason: error.message, pauseMs: undefined } };
       });
       if (verdict.is === "stored") stored++;
       else if (verdict.is === "refused") failed.set(at, { action: "reject", reason: verdict.reason });
@@ -158,7 +163,8 @@ export class HttpOutput implements Output {
     return documents;
   }
 
-  async #send(bytes: Buffer, signal: AbortSignal): Promise<Verdict> {
+  /** `sent`: nobody reads the body's memory any more. */
+  async #send(bytes: Buffer, signal: AbortSignal): Promise<{ verdict: Verdict; sent: boolean }> {
     const { compression, method, body } = this.#options;
     const zipped = compression === "gzip";
     const packed = zipped ? await compress(bytes, { level: constants.Z_BEST_SPEED }) : bytes;
@@ -167,7 +173,8 @@ export class HttpOutput implements Output {
       ...this.#headers(),
       ...(zipped && { "content-encoding": "gzip" }),
     };
-    return this.#judge(await this.#client.request({ method, path: "", headers, body: packed }, signal));
+    const reply = await this.#client.request({ method, path: "", headers, body: packed }, signal);
+    return { verdict: this.#judge(reply), sent: reply.sent };
   }
 
   #judge({ status, text, headers }: HttpReply): Verdict {

@@ -1,5 +1,5 @@
 /**
- * Connection pools of Node's own http and https, for libraries that bring none of their own: connections are kept alive, TLS files are read for
+ * Connection pools of Node's own http and https: connections are kept alive, TLS files are read for
  * each new one, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY (or in lower case) are honoured.
  */
 import { type AgentOptions, Agent as HttpAgent } from "node:http";
@@ -22,4 +22,12 @@ export function agentsFor(tls: TlsOptions | undefined): Agents {
     httpAgent: new HttpAgent(options),
     httpsAgent: tls ? new TlsAgent(tls, options) : new HttpsAgent({ ...options, minVersion: "TLSv1.2" }),
   };
+}
+
+/** Nothing more goes out on their connections; what is under way is finished. */
+export function retire({ httpAgent, httpsAgent }: Agents): void {
+  for (const agent of [httpAgent, httpsAgent]) {
+    agent.maxFreeSockets = 0;
+    for (const socket of Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy();
+  }
 }

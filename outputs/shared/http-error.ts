@@ -3,19 +3,27 @@ import { tlsReason } from "./tls.ts";
 
 export const CONNECT_MS = 10_000;
 
+/** Neither refused nor taken. */
+export class ConnectTimeout extends Error {
+  readonly code = "CONNECT_TIMEOUT";
+
+  constructor() {
+    super(`no connection within ${CONNECT_MS / 1000} s`);
+  }
+}
+
 /** No byte of the request can have been acted upon. */
 export function notSent(error: Error): boolean {
   const { code } = rootOf(error);
   return (
-    code !== undefined &&
-    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code)
+    code !== undefined && /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECT_TIMEOUT)$/.test(code)
   );
 }
 
 /** The connection ended before there was an answer. */
 export function isBroken(error: Error): boolean {
   const { code } = rootOf(error);
-  return code !== undefined && /^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test(code);
+  return code !== undefined && /^(ECONNRESET|EPIPE)$/.test(code);
 }
 
 function rootOf(error: Error): NodeJS.ErrnoException {
@@ -27,13 +35,11 @@ function rootOf(error: Error): NodeJS.ErrnoException {
 export function explain(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((e: Error) => e.message).join("; ");
   const { code, message } = rootOf(error);
-  if (code === "ECONNRESET" || code === "UND_ERR_SOCKET") return "the connection was closed before the answer";
+  if (code === "ECONNRESET") return "the connection was closed before the answer";
   if (code === "EPIPE") return "the connection was closed while the request was being sent";
-  if (code === "UND_ERR_CONNECT_TIMEOUT") return `no connection within ${CONNECT_MS / 1000} s`;
-  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
-    return "the server does not speak TLS; is it plain http?";
-  }
-  if (code === "UND_ERR_INVALID_ARG" && message.startsWith("invalid ")) {
+  if (code === "HPE_HEADER_OVERFLOW") return "the headers of the answer are too long";
+  if (code?.startsWith("HPE_")) return `what answers does not speak HTTP/1.1 (${message})`;
+  if (code === "ERR_INVALID_CHAR") {
     return `${message}: its value holds what no header may (a line break, a letter beyond Latin-1)`;
   }
   return tlsReason(message).replace(/\/\/[^/@\s]*@/g, "//");

@@ -153,7 +153,7 @@ test.each([
 ])("what is no HTTP is an error that says so (%#)", async (bytes) => {
   const { url } = await speaks((socket) => socket.end(bytes));
   await expect(client([url]).request(post, signal())).rejects.toThrow(
-    /HTTP\/1\.1 protocol|Headers Overflow|closed before/,
+    /does not speak HTTP\/1\.1|headers of the answer|closed before/,
   );
 });
 
@@ -191,6 +191,6 @@ test("IPv6; and TLS where there is none says so", async () => {
   const { port } = server.address() as AddressInfo;
   expect((await client([`http://[::1]:${port}`]).request(get, signal())).text).toBe("six");
   await expect(client([`https://[::1]:${port}`]).request(get, signal())).rejects.toThrow(
-    "the server does not speak TLS; is it plain http?",
+    "what answers at this port does not speak TLS",
   );
 });

@@ -1,17 +1,15 @@
 /**
- * HTTP as the outputs need it, on undici: several endpoints in turn, connections kept alive, proxies from the environment, TLS files that
+ * HTTP as the outputs need it: several endpoints in turn, connections kept alive, proxies from the environment, TLS files that
  * may be renewed while the agent runs, answers that are bounded, and an answer that comes before the request is out.
  */
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import type { ConnectionOptions } from "node:tls";
-import type { buildConnector, Dispatcher } from "undici";
 import type { Clock } from "../../agent/api/clock.ts";
 import type { TlsOptions } from "../../agent/api/options.ts";
 import type { OptionProblem } from "../../agent/api/plugin.ts";
-import { CONNECT_MS, explain, isBroken, notSent } from "./http-error.ts";
-import { named } from "./lazy.ts";
-import { proxyEnv } from "./proxy-env.ts";
+import { type Agents, agentsFor, retire } from "./agents.ts";
+import { exchange, type Sending } from "./exchange.ts";
+import { explain, isBroken, notSent } from "./http-error.ts";
 import { withoutSecrets } from "./secrets.ts";
 import { readTls } from "./tls.ts";
 
@@ -27,10 +25,12 @@ export interface HttpRequest {
 
 export interface HttpReply {
   readonly status: number;
-  /** At most MAX_ANSWER bytes of it. */
+  /** At most a mebibyte of it. */
   readonly text: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly endpoint: string;
+  /** The operating system has all of the body: its memory may be used again. */
+  readonly sent: boolean;
 }
 
 export interface HttpClientOptions {
@@ -42,21 +42,11 @@ export interface HttpClientOptions {
   readonly secrets: () => readonly string[];
 }
 
-/** More of an answer than this nobody needs. */
-const MAX_ANSWER = 1024 * 1024;
-/** Idle connections are closed before the load balancers in between forget them. */
-const IDLE_MS = 20_000;
 /** An endpoint that could not be reached, or had enough, is left out so long, while there are others. */
 const AVOID_MS = 30_000;
 
-/**
- * Larger bodies go out in pieces: only so does undici know that an answer came before the request was out, and closes the connection, which
- * nobody can use any more, behind it.
- */
-const PIECE = 64 * 1024;
-
 interface Endpoint {
-  readonly origin: string;
+  readonly address: URL;
   /** Without slashes at its end. */
   readonly path: string;
   /** As written, with its query. */
@@ -68,15 +58,10 @@ interface Endpoint {
   answered: boolean;
 }
 
-interface Ways {
-  readonly plain: Dispatcher;
-  readonly secure: Dispatcher;
-}
-
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #endpoints: readonly Endpoint[];
-  #open: Promise<Ways> | undefined;
+  #agents: Agents | undefined;
   /** Of the TLS files it was made with. */
   #key = "";
   #turn = 0;
@@ -85,10 +70,11 @@ export class HttpClient {
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.#endpoints = options.urls.map((url) => {
-      const { origin, pathname, search } = new URL(url);
+      const address = new URL(url);
+      const { pathname, search } = address;
       return {
         url,
-        origin,
+        address,
         path: pathname.replace(/\/+$/, ""),
         whole: `${pathname}${search}`,
         avoidUntil: 0,
@@ -103,9 +89,10 @@ export class HttpClient {
    */
   async request(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
     let refused: Error | undefined;
+    const sending: Sending = { sent: true, begun: 0, asking: false, broken: false };
     for (const endpoint of this.#candidates(request.endpoint)) {
       try {
-        const reply = await this.#askTwice(endpoint, request, signal);
+        const reply = await this.#askTwice(endpoint, request, sending, signal);
         // A gateway without its server, or a server that has enough: the others may have room.
         const busy = reply.status === 429 || (reply.status >= 502 && reply.status <= 504);
         endpoint.avoidUntil = busy ? this.#options.clock.monotonic() + AVOID_MS : 0;
@@ -121,12 +108,12 @@ export class HttpClient {
     throw refused ?? new Error("no endpoint");
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
-    const open = this.#open;
-    this.#open = undefined;
-    const ways = await open?.catch(() => undefined);
-    await Promise.all([ways?.plain.destroy(), ways?.secure.destroy()]);
+    this.#agents?.httpAgent.destroy();
+    this.#agents?.httpsAgent.destroy();
+    this.#agents = undefined;
+    return Promise.resolve();
   }
 
   /** In turn, so that all get their share; those that did not answer lately come last. */
@@ -142,113 +129,63 @@ export class HttpClient {
    * A server closes a connection that was idle just when a request goes out on it: that says nothing of the server, so it is asked again, on
    * a fresh connection. Whoever repeats requests after an outage anyway loses nothing by that.
    */
-  async #askTwice(endpoint: Endpoint, request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
+  async #askTwice(endpoint: Endpoint, request: HttpRequest, sending: Sending, signal: AbortSignal): Promise<HttpReply> {
     const { answered } = endpoint;
     try {
-      return await this.#ask(endpoint, request, signal);
+      return await this.#ask(endpoint, request, sending, signal);
     } catch (error) {
       if (!answered || signal.aborted || this.#closed || !isBroken(error as Error)) throw error;
-      return await this.#ask(endpoint, request, signal);
+      return await this.#ask(endpoint, request, sending, signal);
     }
   }
 
   async #ask(
     endpoint: Endpoint,
     { method, path, headers, body }: HttpRequest,
+    sending: Sending,
     signal: AbortSignal,
   ): Promise<HttpReply> {
     // Those that go out with it: by the time of the answer they may have been renewed, or their file be gone.
     const secrets = this.#options.secrets();
-    const dispatcher = await this.#dispatcher(endpoint.origin.startsWith("https:"));
-    signal.throwIfAborted();
-    const answer = await dispatcher.request({
-      origin: endpoint.origin,
-      path: path === "" ? endpoint.whole : `${endpoint.path}${path}`,
+    const secure = endpoint.address.protocol === "https:";
+    const { httpAgent, httpsAgent } = this.#current(secure);
+    const answer = await exchange({
+      url: endpoint.address,
+      agent: secure ? httpsAgent : httpAgent,
       method,
-      headers: body === undefined ? headers : { ...headers, "content-length": String(Buffer.byteLength(body)) },
-      body: typeof body === "object" && body.length > PIECE ? pieces(body) : (body ?? null),
+      path: path === "" ? endpoint.whole : `${endpoint.path}${path}`,
+      headers: body === undefined ? headers : { ...headers, "content-length": Buffer.byteLength(body) },
+      body,
       signal,
+      sending,
     });
-    const text = await readText(answer.body);
-    signal.throwIfAborted();
     return {
-      status: answer.statusCode,
+      status: answer.status,
       headers: answer.headers,
-      text: withoutSecrets(text, secrets),
+      text: withoutSecrets(answer.text, secrets),
       endpoint: endpoint.url,
+      sent: sending.sent,
     };
   }
 
-  /** With TLS files of its own it is made anew when they change; requests under way finish on the old one. */
-  async #dispatcher(secure: boolean): Promise<Dispatcher> {
+  /** With TLS files of its own they are made anew when those change; requests under way finish on the old ones. */
+  #current(secure: boolean): Agents {
     if (this.#closed) throw new Error("closed");
-    const tls = secure && this.#options.tls ? readTls(this.#options.tls) : undefined;
-    const key = tls ? fingerprint(tls) : "";
-    if (this.#open === undefined || (secure && this.#key !== key)) {
-      const before = this.#open;
-      this.#open = connect(tls);
+    const { tls } = this.#options;
+    const key = secure && tls ? fingerprint(readTls(tls)) : this.#key;
+    if (this.#agents === undefined || this.#key !== key) {
+      if (this.#agents) retire(this.#agents);
+      this.#agents = agentsFor(tls);
       this.#key = key;
-      before?.then(
-        ({ plain, secure }) => Promise.all([plain.close(), secure.close()]),
-        () => undefined,
-      );
     }
-    return (await this.#open)[secure ? "secure" : "plain"];
+    return this.#agents;
   }
-}
-
-function pieces(body: Buffer): Readable {
-  return Readable.from(
-    (function* () {
-      for (let at = 0; at < body.length; at += PIECE) yield body.subarray(at, at + PIECE);
-    })(),
-    { objectMode: false },
-  );
-}
-
-/** Each with its own proxy: where only that for plain http is named, undici would take it for both. */
-async function connect(tls: ConnectionOptions | undefined): Promise<Ways> {
-  const { EnvHttpProxyAgent } = named(await import("undici"));
-  const { HTTP_PROXY: httpProxy, HTTPS_PROXY: httpsProxy, NO_PROXY: noProxy } = proxyEnv();
-  const connection = { minVersion: "TLSv1.2", ...tls, timeout: CONNECT_MS } as buildConnector.BuildOptions;
-  const options = {
-    noProxy,
-    connect: connection,
-    requestTls: connection,
-    keepAliveTimeout: IDLE_MS,
-    keepAliveMaxTimeout: IDLE_MS,
-    // The lane's own timeout holds for the whole write.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    allowH2: false,
-  };
-  return {
-    plain: new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy: "" }),
-    secure: new EnvHttpProxyAgent({ ...options, httpProxy: "", httpsProxy }),
-  };
 }
 
 function fingerprint({ ca, cert, key, servername, rejectUnauthorized }: ConnectionOptions): string {
   const hash = createHash("sha256");
   for (const part of [ca, cert, key]) hash.update(String(part)).update("\n");
   return hash.update(`${servername} ${rejectUnauthorized}`).digest("hex");
-}
-
-async function readText(body: Dispatcher.ResponseData["body"]): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      // The rest stays unread, and its connection is closed.
-      if (length > MAX_ANSWER) break;
-    }
-  } catch (error) {
-    // An early answer whose connection broke behind it is an answer all the same: its status counts.
-    if (length === 0) throw error;
-  }
-  return Buffer.concat(chunks).subarray(0, MAX_ANSWER).toString("utf8");
 }
 
 /** `HTTP 403: …` with the server's own words: one line, bounded, never a page of HTML. */

@@ -8,6 +8,7 @@ const reply = (status: number, body: unknown, headers: HttpReply["headers"] = {}
   text: typeof body === "string" ? body : JSON.stringify(body),
   headers,
   endpoint: "e",
+  sent: true,
 });
 
 // Every code that is documented, and 28, which Splunk Cloud answers.

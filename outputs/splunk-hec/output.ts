@@ -4,27 +4,20 @@ import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { bodyPool } from "../shared/bodies.ts";
 import { HttpClient, type HttpReply } from "../shared/http.ts";
-import { ByteWriter } from "../shared/writer.ts";
 import { Acknowledgements, type Way } from "./acks.ts";
 import { acknowledged, reasonOf, type Verdict, verdictOf } from "./answer.ts";
 import { EventBody } from "./body.ts";
 import { rootOf, type SplunkOptions } from "./options.ts";
+import { Rows } from "./rows.ts";
 
 const compress = promisify(gzip);
-const BODY_HINT = 256 * 1024;
 /** So many invalid events are found by their number in one write; with more of them the lane's halving is quicker. */
 const MAX_INVALID = 16;
 
 /** More than any browser keeps for one name. */
 const MAX_COOKIE = 8 * 1024;
-
-/** A record of the write, by its index through all batches. */
-interface Row {
-  readonly at: number;
-  readonly batch: RecordBatch;
-  readonly index: number;
-}
 
 /** Why the rest of a write is not stored. */
 interface Trouble {
@@ -70,7 +63,7 @@ export class SplunkOutput implements Output {
     signal.throwIfAborted();
     const failed = new Map<number, Failure>();
     const ownSource = this.#options.mode === "event" || this.#options.source !== undefined;
-    const groups = ownSource ? [rows(batches)] : bySource(batches);
+    const groups = ownSource ? [Rows.of(batches)] : Rows.bySource(batches);
     for (const [i, group] of groups.entries()) {
       const nothingYet = i === 0 && failed.size === 0;
       const trouble = await this.#send(group, failed, signal).catch((error: Error): Trouble => {
@@ -82,7 +75,8 @@ export class SplunkOutput implements Output {
       if (nothingYet && failed.size === 0 && is !== "retry") return { [is]: reason };
       // What came before is settled: only the rest is written again.
       const action = is === "blocked" ? "block" : "retry";
-      for (const { at } of groups.slice(i).flat()) if (!failed.has(at)) failed.set(at, { action, reason });
+      const failure: Failure = { action, reason };
+      for (const { ats } of groups.slice(i)) for (const at of ats) if (!failed.has(at)) failed.set(at, failure);
       return { failed, ...(pauseMs !== undefined && { pauseMs }) };
     }
     return failed.size > 0 ? { failed } : {};
@@ -122,40 +116,41 @@ export class SplunkOutput implements Output {
   }
 
   /** Sends records until all are stored, or are in `failed` because they are invalid. Says why it could not. */
-  async #send(all: readonly Row[], failed: Map<number, Failure>, signal: AbortSignal): Promise<Trouble | undefined> {
+  async #send(all: Rows, failed: Map<number, Failure>, signal: AbortSignal): Promise<Trouble | undefined> {
     let left = all;
-    for (let invalid = 0; left.length > 0; ) {
+    for (let invalid = 0; left.count > 0; ) {
       const verdict = await this.#attempt(left, signal);
       if (verdict.is === "taken") return undefined;
       if (verdict.is === "unknown") throw new Error(verdict.reason);
       const { reason } = verdict;
       if (verdict.is === "busy") return { is: "retry", reason, pauseMs: verdict.pauseMs };
       if (verdict.is !== "invalid") return { is: verdict.is, reason };
-      const suspect = verdict.event === undefined ? undefined : left[verdict.event];
-      if (suspect === undefined || left.length === 1 || ++invalid > MAX_INVALID) return { is: "refused", reason };
+      const suspect = verdict.event === undefined ? undefined : left.ats[verdict.event];
+      if (suspect === undefined || left.count === 1 || ++invalid > MAX_INVALID) return { is: "refused", reason };
       // Collectors differ in where they begin to count: an event is guilty when it is refused all by itself.
-      const alone = await this.#attempt([suspect], signal);
+      const alone = await this.#attempt(left.only(suspect), signal);
       if (alone.is === "unknown") throw new Error(alone.reason);
       if (alone.is === "busy") return { is: "retry", reason: alone.reason, pauseMs: alone.pauseMs };
       if (alone.is !== "invalid") return { is: "refused", reason };
-      failed.set(suspect.at, { action: "reject", reason: alone.reason });
-      left = left.filter((row) => row !== suspect);
+      failed.set(suspect, { action: "reject", reason: alone.reason });
+      left = left.without(suspect);
     }
     return undefined;
   }
 
   /** One request; with acknowledgement it is over when what was taken is indexed. */
-  async #attempt(group: readonly Row[], signal: AbortSignal): Promise<Verdict> {
-    const writer = new ByteWriter(BODY_HINT);
-    for (const { batch, index } of group) this.#body.write(batch, index, writer);
+  async #attempt(rows: Rows, signal: AbortSignal): Promise<Verdict> {
+    const writer = bodyPool.take();
+    rows.each((batch, index) => this.#body.write(batch, index, writer));
     this.#body.done();
     const channel = this.#channel;
     const heardBefore = this.#acks?.heard ?? 0;
-    const query = this.#query(group[0]!.batch, channel.id);
-    const reply = await this.#post(writer.take(), query, channel.id, signal).catch((error: Error) => {
+    const query = this.#query(rows.first, channel.id);
+    const reply = await this.#post(writer.view(), query, channel.id, signal).catch((error: Error) => {
       this.#doubt(channel.id);
       throw error;
     });
+    if (reply.sent) bodyPool.give(writer);
     const verdict = verdictOf(reply, this.#context.clock.now());
     if (verdict.doubt) this.#doubt(channel.id);
     if (verdict.is !== "taken" || this.#acks === undefined) return verdict;
@@ -230,16 +225,4 @@ function cookieOf({ headers }: HttpReply): string | undefined {
   const pairs = [headers["set-cookie"] ?? []].flat().map((cookie) => cookie.split(";", 1)[0]!.trim());
   const cookie = pairs.join("; ");
   return cookie === "" || cookie.length > MAX_COOKIE ? undefined : cookie;
-}
-
-function rows(batches: readonly RecordBatch[]): Row[] {
-  const all: Row[] = [];
-  for (const batch of batches)
-    for (let index = 0; index < batch.count; index++) all.push({ at: all.length, batch, index });
-  return all;
-}
-
-/** A request can name one source only. What is of one source stays in order. */
-function bySource(batches: readonly RecordBatch[]): Row[][] {
-  return [...Map.groupBy(rows(batches), ({ batch: { source } }) => source.path ?? source.input).values()];
 }
