@@ -103,13 +103,19 @@ export function skipPlain(view: DataView, from: number, end: number): number {
   let p = from | 0;
   while (p <= last) {
     const word = view.getInt32(p, true);
-    // The high bit of each byte that is a quote or control character (below 0x21 once bit 1 is flipped) or a backslash. Borrows make
-    // false hits only above a true one, so the lowest is exact.
-    const hits = (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
+    const hits = hitsOf(word);
     if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
     p = (p + 4) | 0;
   }
   return p;
+}
+
+/**
+ * The high bit of each of four bytes that is a quote or control character (below 0x21 once bit 1 is flipped) or a backslash. Borrows make
+ * false hits only above a true one, so the lowest is exact.
+ */
+export function hitsOf(word: number): number {
+  return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
 }
 
 /** From a backslash to behind its escape. */
@@ -270,12 +276,17 @@ export function finish(bytes: Uint8Array, from: number, end: number): boolean {
 
 let viewed: Uint8Array | undefined;
 let lastView: DataView;
+let viewedBefore: Uint8Array | undefined;
+let viewBefore: DataView;
 
-/** A view over the same bytes; the last one is kept, because helpers are called many times on one batch. */
+/** A view over the same bytes; the last two are kept, because helpers are called many times on one batch, and on what is made of it. */
 export function viewOf(bytes: Uint8Array): DataView {
   if (viewed !== bytes) {
-    lastView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = viewedBefore === bytes ? viewBefore : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    viewedBefore = viewed;
+    viewBefore = lastView;
     viewed = bytes;
+    lastView = view;
   }
   return lastView;
 }

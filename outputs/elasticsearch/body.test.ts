@@ -6,7 +6,7 @@ import { Scanner } from "../../agent/json/scanner.ts";
 import { batchOf as anyBatchOf, type BatchSettings } from "../../test/contract/records.ts";
 import { timeTemplate } from "../shared/strftime.ts";
 import { ByteWriter } from "../shared/writer.ts";
-import { BodyBuilder, STAMP, TIME_FROM, writeDigits } from "./body.ts";
+import { BodyBuilder, STAMP, TIME_FROM } from "./body.ts";
 
 /** Offsets from 0, so that the same lines have the same ids. */
 const batchOf = (lines: readonly (string | Buffer)[], settings: BatchSettings = {}) =>
@@ -130,17 +130,6 @@ test("`again` is what `write` wrote", () => {
     expect(document).toBe(written[i * 2 + 1]);
     expect(JSON.parse(written[i * 2]!).create._index).toBe(target);
   }
-});
-
-test("digits are those of String()", () => {
-  const buffer = Buffer.alloc(24);
-  const check = (n: number) => {
-    const end = writeDigits(buffer, 2, n);
-    expect(buffer.toString("latin1", 2, end)).toBe(String(n));
-  };
-  for (let n = 1; n < 2 ** 53; n *= 10) for (const d of [-1, 0, 1]) check(n + d);
-  for (const n of [0, 9, 10, 2 ** 31 - 1, 2 ** 31, 2 ** 32, Number.MAX_SAFE_INTEGER]) check(n);
-  fc.assert(fc.property(fc.maxSafeNat(), check));
 });
 
 test("whatever the lines are, a body is pairs of JSON lines, without a duplicate key of ours", () => {

@@ -10,6 +10,7 @@ import { type FieldReader, type RecordBatch, SpanFlag, type Spans } from "../../
 import type { Emit } from "../../agent/api/events.ts";
 import { type EntryTime, TimeKind, View } from "../../agent/api/view.ts";
 import { viewOf } from "../../agent/json/lexer.ts";
+import { writeDigits } from "../shared/digits.ts";
 import { Encoder } from "../shared/encode.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { tooManyLevels } from "./levels.ts";
@@ -202,29 +203,4 @@ function addedKeys(batch: RecordBatch): number {
     if (path[0] === TIME_FROM) added |= ADDED_FROM;
   }
   return added;
-}
-
-/** Nine digits: what 32 bits hold, whatever they are. */
-const BILLION = 1_000_000_000;
-
-/** Writes a non-negative integer in decimal; returns where it ends. */
-export function writeDigits(buffer: Buffer, at: number, value: number): number {
-  if (value >= BILLION) {
-    const billions = Math.floor(value / BILLION);
-    return writePadded(buffer, writeDigits(buffer, at, billions), value - billions * BILLION, 9);
-  }
-  let digits = 1;
-  for (let limit = 10; limit <= value; limit = (limit * 10) | 0) digits++;
-  return writePadded(buffer, at, value, digits);
-}
-
-/** Exactly so many digits. */
-function writePadded(buffer: Buffer, at: number, value: number, digits: number): number {
-  let rest = value | 0;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const quotient = (rest / 10) | 0;
-    buffer[i] = 0x30 + rest - quotient * 10;
-    rest = quotient;
-  }
-  return at + digits;
 }

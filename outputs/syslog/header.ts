@@ -1,5 +1,7 @@
 /** Fields of the headers: RFC 5424, 6.2, and RFC 3164, 4.1. */
 import { type EntryTime, TimeKind } from "../../agent/api/view.ts";
+import { writePadded } from "../shared/digits.ts";
+import type { ByteWriter } from "../shared/writer.ts";
 
 export const NIL = "-";
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -10,30 +12,36 @@ const FIRST_MS = Date.parse("0000-01-01T00:00:00Z");
 const LAST_MS = Date.parse("9999-12-31T23:59:59.999Z");
 
 /** RFC 5424, 6.2.3: at most microseconds; the entry's own offset. */
-export function rfc3339({ kind, ms, nanos, offset }: EntryTime, readTime: number): string {
+export function writeRfc3339({ kind, ms, nanos, offset }: EntryTime, readTime: number, writer: ByteWriter): void {
   const there = ms + offset * 60_000;
   const own = kind === TimeKind.exact && there >= FIRST_MS && there <= LAST_MS;
   const minutes = own ? offset : 0;
-  const text = isoTime(own ? there : readTime);
-  const micros = own && nanos >= 1_000 ? String(Math.floor(nanos / 1_000)).padStart(3, "0") : "";
-  if (minutes === 0) return `${text}${micros}Z`;
-  const away = Math.abs(minutes);
-  return `${text}${micros}${minutes < 0 ? "-" : "+"}${two(Math.floor(away / 60))}:${two(away % 60)}`;
-}
-
-/** The last second, and its text: entries come in the order of their times, many to a second. */
-let lastSecond = Number.NaN;
-let lastText = "";
-
-/** `YYYY-MM-DDTHH:MM:SS.mmm`. */
-function isoTime(ms: number): string {
-  const second = Math.floor(ms / 1_000);
+  const time = own ? there : readTime;
+  const second = Math.floor(time / 1_000);
   if (second !== lastSecond) {
-    lastText = new Date(ms).toISOString().slice(0, 20);
+    lastText.write(new Date(time).toISOString(), "latin1");
     lastSecond = second;
   }
-  return lastText + String(Math.floor(ms - second * 1_000)).padStart(3, "0");
+  writer.bytes(lastText);
+  writer.ensure(12);
+  const { buffer } = writer;
+  let at = writePadded(buffer, writer.length, Math.floor(time - second * 1_000), 3);
+  if (own && nanos >= 1_000) at = writePadded(buffer, at, Math.floor(nanos / 1_000), 3);
+  if (minutes === 0)
+    buffer[at++] = 0x5a; // Z
+  else {
+    const away = Math.abs(minutes);
+    buffer[at] = minutes < 0 ? 0x2d : 0x2b;
+    at = writePadded(buffer, at + 1, Math.floor(away / 60), 2);
+    buffer[at] = 0x3a; // :
+    at = writePadded(buffer, at + 1, away % 60, 2);
+  }
+  writer.length = at;
 }
+
+/** The last second, and its text, `YYYY-MM-DDTHH:MM:SS.`: entries come in the order of their times, many to a second. */
+let lastSecond = Number.NaN;
+const lastText = Buffer.alloc(20);
 
 /** RFC 3164, 4.1.2: this host's local time, as every receiver of this form takes it. */
 export function rfc3164({ kind, ms }: EntryTime, readTime: number): string {

@@ -36,7 +36,7 @@ rsyslog takes messages up to 8 KiB unless told otherwise (\`maxMessageSize\`) an
 create_token, revoke_token, or \`success\` is false, null or 0, else \`<134>\`; then \`loki-audit: \`, the entry as ASCII JSON without spaces, numbers as they
 were written, and one NUL.
 `.trim(),
-  limits: { records: 5_000, bytes: 1024 * 1024, overhead: 256 },
+  limits: { records: 10_000, bytes: 4 * 1024 * 1024, overhead: 256 },
   defaults: { concurrency: 1 },
   guarantee: ({ protocol }) => (protocol === "udp" ? "best-effort" : "at-least-once"),
   fields: (options) => [...viewFields.level, ...viewFields.time, ...messageFields(options)],

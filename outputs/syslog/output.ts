@@ -1,7 +1,9 @@
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
-import { ByteWriter } from "../shared/writer.ts";
+import { bodyPool } from "../shared/bodies.ts";
+import { digitsOf, writePadded } from "../shared/digits.ts";
+import type { ByteWriter } from "../shared/writer.ts";
 import { Connector } from "./connect.ts";
 import { MessageBuilder } from "./message.ts";
 import { framingOf, type SyslogOptions, serversOf } from "./options.ts";
@@ -10,17 +12,19 @@ import { StreamTransport } from "./stream.ts";
 import { type Failures, type Frames, NONE, type Transport } from "./transport.ts";
 import { UdpTransport } from "./udp.ts";
 
-const BODY_HINT = 64 * 1024;
+/** Three digits and a space. */
+const USUAL_COUNT = 4;
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
 
 export class SyslogOutput implements Output {
-  readonly #options: SyslogOptions;
   readonly #builder: MessageBuilder;
   readonly #transport: Transport;
-  readonly #scratch = new ByteWriter(4_096);
+  readonly #framing: ReturnType<typeof framingOf>;
   #closed = false;
 
   constructor(options: SyslogOptions, context: OutputContext) {
-    this.#options = options;
+    this.#framing = framingOf(options);
     this.#builder = new MessageBuilder(options, context);
     this.#transport = transportOf(options, context);
   }
@@ -45,33 +49,51 @@ export class SyslogOutput implements Output {
   }
 
   #frames(batches: readonly RecordBatch[], failed: Map<number, Failure>): Frames {
-    const writer = new ByteWriter(BODY_HINT);
+    const writer = bodyPool.take();
     const ends: number[] = [];
-    const scratch = this.#scratch;
     let at = 0;
     for (const batch of batches) {
       for (let index = 0; index < batch.count; index++, at++) {
-        scratch.reset();
-        const reason = this.#builder.write(batch, index, scratch);
-        if (reason !== undefined) {
-          failed.set(at, { action: "reject", reason, certain: true });
-          continue;
-        }
-        this.#frame(scratch, writer);
-        ends.push(writer.length);
+        const reason = this.#frame(batch, index, writer);
+        if (reason === undefined) ends.push(writer.length);
+        else failed.set(at, { action: "reject", reason, certain: true });
       }
     }
     this.#builder.done();
-    return { bytes: writer.take(), ends };
+    return { bytes: writer.view(), ends, done: () => bodyPool.give(writer) };
   }
 
-  #frame(message: ByteWriter, writer: ByteWriter): void {
-    const framing = framingOf(this.#options);
-    if (framing === "octets") writer.ascii(`${message.length} `);
-    writer.bytes(message.view());
-    if (framing === "nul") writer.byte(0);
-    else if (framing === "newline") writer.byte(0x0a);
+  /** Appends a message as the wire wants it. Answers why it cannot be sent, with nothing appended. */
+  #frame(batch: RecordBatch, index: number, writer: ByteWriter): string | undefined {
+    const octets = this.#framing === "octets";
+    const from = writer.length;
+    if (octets) {
+      writer.ensure(USUAL_COUNT);
+      writer.length += USUAL_COUNT;
+    }
+    const body = writer.length;
+    const reason = this.#builder.write(batch, index, writer);
+    if (reason !== undefined) {
+      writer.length = from;
+      return reason;
+    }
+    if (octets) putCount(writer, from, body);
+    else if (this.#framing !== "none") writer.byte(this.#framing === "nul" ? 0 : NEWLINE);
+    return undefined;
   }
+}
+
+/** Writes the length of the message from `body` on and a space at `from`, where room for a usual one was left. RFC 6587, 3.4.1. */
+function putCount(writer: ByteWriter, from: number, body: number): void {
+  const length = writer.length - body;
+  const digits = digitsOf(length);
+  const shift = from + digits + 1 - body;
+  if (shift !== 0) {
+    writer.ensure(Math.max(shift, 0));
+    writer.buffer.copyWithin(body + shift, body, writer.length);
+    writer.length += shift;
+  }
+  writer.buffer[writePadded(writer.buffer, from, length, digits)] = SPACE;
 }
 
 /** Records that failed before have no frame. */

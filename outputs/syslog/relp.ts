@@ -54,6 +54,7 @@ export class RelpTransport implements Transport {
           const to = Math.min(from + WINDOW, count);
           await unlessAborted(session.ask("syslog", frames, onAnswer, from, to), signal);
         }
+        frames.done?.();
         // Refused one and all: then it is the server.
         if (failed.size === count) throw new Error(failed.get(0)!.reason);
         this.#connector.good();

@@ -30,7 +30,7 @@ const PROOF_MS = 500;
 const AFTER_MS = 2;
 
 interface Sent {
-  readonly bytes: Buffer;
+  readonly frames: Frames;
   /** Monotonic milliseconds. */
   readonly at: number;
 }
@@ -54,13 +54,13 @@ export class StreamTransport implements Transport {
     this.#onResend = onResend;
   }
 
-  send({ bytes }: Frames, signal: AbortSignal): Promise<Failures> {
+  send(frames: Frames, signal: AbortSignal): Promise<Failures> {
     return this.#inTurn(async () => {
       const socket = await this.#connected(signal);
       try {
-        await write(socket, [bytes], signal, this.#fresh ? FIRST_MS : AFTER_MS);
+        await write(socket, [frames.bytes], signal, this.#fresh ? FIRST_MS : AFTER_MS);
         this.#fresh = false;
-        this.#window.push({ bytes, at: this.#now() });
+        this.#window.push({ frames, at: this.#now() });
         this.#trim();
         this.#connector.good();
         return NONE;
@@ -136,9 +136,9 @@ export class StreamTransport implements Transport {
 
   async #resend(socket: Socket, signal: AbortSignal): Promise<void> {
     if (this.#window.length === 0) return;
-    const again = this.#window.map(({ bytes }) => bytes);
+    const again = this.#window.map(({ frames }) => frames.bytes);
     await write(socket, again, signal, PROOF_MS);
-    this.#window = again.map((bytes) => ({ bytes, at: this.#now() }));
+    this.#window = this.#window.map(({ frames }) => ({ frames, at: this.#now() }));
     this.#onResend(again.reduce((sum, bytes) => sum + bytes.length, 0));
   }
 
@@ -166,8 +166,8 @@ export class StreamTransport implements Transport {
     let behind = 0;
     let first = this.#window.length;
     while (first > 0 && behind < WINDOW_BYTES && this.#window[first - 1]!.at > from)
-      behind += this.#window[--first]!.bytes.length;
-    this.#window.splice(0, first);
+      behind += this.#window[--first]!.frames.bytes.length;
+    for (const { frames } of this.#window.splice(0, first)) frames.done?.();
   }
 
   #drop(socket: Socket): void {

@@ -2,10 +2,12 @@
 import type { Failure } from "../../agent/api/output.ts";
 import { tlsReason } from "../shared/tls.ts";
 
-/** Messages of one write: message i is `bytes[ends[i-1], ends[i])`, ready for the wire. The bytes are the transport's to keep. */
+/** Messages of one write: message i is `bytes[ends[i-1], ends[i])`, ready for the wire. The bytes are the transport's until it says `done`. */
 export interface Frames {
   readonly bytes: Buffer;
   readonly ends: readonly number[];
+  /** Neither the transport nor the system will read the bytes again: their memory may be used anew. Where that is not certain, nobody says it. */
+  readonly done?: () => void;
 }
 
 export type Failures = ReadonlyMap<number, Failure>;

@@ -38,7 +38,7 @@ export class UdpTransport implements Transport {
     this.#now = now;
   }
 
-  async send({ bytes, ends }: Frames, signal: AbortSignal): Promise<Failures> {
+  async send({ bytes, ends, done }: Frames, signal: AbortSignal): Promise<Failures> {
     const socket = await this.#connected(signal);
     const tooLong = new Map<number, Failure>();
     try {
@@ -60,6 +60,7 @@ export class UdpTransport implements Transport {
       this.#drop();
       throw new Error(explain(error as Error));
     }
+    done?.();
     return tooLong;
   }
 
