@@ -28,6 +28,8 @@ const CLOSE_MS = 2_000;
 const FIRST_MS = 100;
 const PROOF_MS = 500;
 const AFTER_MS = 2;
+/** Between two looks at what the server's system has taken. */
+const MAX_LOOK_MS = 100;
 
 interface Sent {
   readonly frames: Frames;
@@ -45,6 +47,8 @@ export class StreamTransport implements Transport {
   #window: Sent[] = [];
   #recovering: Promise<void> | undefined;
   readonly #closed = new AbortController();
+  /** How long the server's system took for the last write, in milliseconds: each look at that costs much of one. */
+  #taking = 0;
   /** One write at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -58,7 +62,7 @@ export class StreamTransport implements Transport {
     return this.#inTurn(async () => {
       const socket = await this.#connected(signal);
       try {
-        await write(socket, [frames.bytes], signal, this.#fresh ? FIRST_MS : AFTER_MS);
+        this.#taking = await write(socket, [frames.bytes], signal, this.#fresh ? FIRST_MS : AFTER_MS, this.#taking);
         this.#fresh = false;
         this.#window.push({ frames, at: this.#now() });
         this.#trim();
@@ -137,7 +141,7 @@ export class StreamTransport implements Transport {
   async #resend(socket: Socket, signal: AbortSignal): Promise<void> {
     if (this.#window.length === 0) return;
     const again = this.#window.map(({ frames }) => frames.bytes);
-    await write(socket, again, signal, PROOF_MS);
+    await write(socket, again, signal, PROOF_MS, 0);
     this.#window = this.#window.map(({ frames }) => ({ frames, at: this.#now() }));
     this.#onResend(again.reduce((sum, bytes) => sum + bytes.length, 0));
   }
@@ -186,13 +190,23 @@ function whole(socket: Socket): boolean {
   return socket.writable && socket.readable && !socket.destroyed && !socket.readableEnded;
 }
 
-/** `afterMs`: a server that resets the connection at these very bytes says so right behind them, so a moment is waited for that. */
-async function write(socket: Socket, parts: readonly Buffer[], signal: AbortSignal, afterMs: number): Promise<void> {
+/**
+ * `afterMs`: a server that resets the connection at these very bytes says so right behind them, so a moment is waited for that. `likelyMs`: how
+ * long the server's system will take; answers how long it took.
+ */
+async function write(
+  socket: Socket,
+  parts: readonly Buffer[],
+  signal: AbortSignal,
+  afterMs: number,
+  likelyMs: number,
+): Promise<number> {
   const { promise: broken, reject } = Promise.withResolvers<never>();
   broken.catch(() => undefined);
   const fail = (error?: unknown) =>
     reject(new Error(error instanceof Error ? explain(error) : "the server closed the connection"));
   socket.once("error", fail).once("close", fail).once("end", fail);
+  let took = 0;
   try {
     const sent = new Promise<void>((resolve, no) => {
       for (const part of parts.slice(0, -1)) socket.write(part);
@@ -200,23 +214,33 @@ async function write(socket: Socket, parts: readonly Buffer[], signal: AbortSign
     });
     sent.catch(() => undefined);
     const taken = sent
-      .then(() => received(socket, signal))
-      .then(() => delay(afterMs, undefined, { signal }).catch(() => undefined))
+      .then(() => received(socket, signal, likelyMs))
+      .then((ms) => {
+        took = ms;
+        return delay(afterMs, undefined, { signal }).catch(() => undefined);
+      })
       // What came while this process was busy is heard first.
       .then(() => turn());
     await unlessAborted(Promise.race([taken, broken]), signal);
+    return took;
   } finally {
     socket.off("error", fail).off("close", fail).off("end", fail);
   }
 }
 
-/** Resolves when the peer's system has acknowledged all bytes, as far as this system tells (Linux). */
-async function received(socket: Socket, signal: AbortSignal): Promise<void> {
-  for (let ms = 1; !signal.aborted && !socket.destroyed; ms = Math.min(ms * 2, 100)) {
+/** Resolves when the peer's system has acknowledged all bytes, as far as this system tells (Linux), with the milliseconds waited for it. */
+async function received(socket: Socket, signal: AbortSignal, likelyMs: number): Promise<number> {
+  const pause = (ms: number) => delay(ms, undefined, { signal }).catch(() => undefined);
+  // A little less each time: else what once took long would be waited for ever after.
+  let waited = Math.min(Math.floor(likelyMs * 0.75), MAX_LOOK_MS);
+  if (waited > 0) await pause(waited);
+  for (let ms = 1; !signal.aborted && !socket.destroyed; ms = Math.min(ms * 2, MAX_LOOK_MS)) {
     const queued = await unacknowledged(socket);
-    if (queued === undefined || queued === 0) return;
-    await delay(ms, undefined, { signal }).catch(() => undefined);
+    if (queued === undefined || queued === 0) break;
+    await pause(ms);
+    waited += ms;
   }
+  return waited;
 }
 
 /** Bytes in the kernel's send queue; undefined where that cannot be known. https://docs.kernel.org/networking/proc_net_tcp.html */
