@@ -178,8 +178,16 @@ export class ObjectLane implements Lane {
       attempts,
       onFailure: () => this.#bell.ring(),
     });
+    const written = new AbortController();
+    const reading = this.#readAhead(group, written.signal);
     try {
-      const settled = await write.run(begun, writing.abort.signal, () => writing.dropped);
+      const settled = await write
+        .run(begun, writing.abort.signal, () => writing.dropped)
+        .finally(async () => {
+          written.abort();
+          // The reader may have passed a block that is not taken in yet: no cursor may be told before it is.
+          await reading;
+        });
       if (settled === undefined) return;
       this.#parts.ledger.settle(settled.counts, group.perBlock && settled.perBlock);
       this.#settled(group);
@@ -188,6 +196,21 @@ export class ObjectLane implements Lane {
     }
     await this.#commit();
     this.#bell.ring();
+  }
+
+  /**
+   * Takes blocks in while `group` is written, until the next one is complete: they are still in memory now. Not beside a group from before
+   * a restart: until that is settled its records cannot be told from new ones.
+   */
+  async #readAhead(group: Group, until: AbortSignal): Promise<void> {
+    if (group.perBlock === undefined) return;
+    try {
+      while (!until.aborted && !this.#dropTo && this.#grouper.ready.every((ready) => ready === group)) {
+        if (!(await this.#read(Number.POSITIVE_INFINITY))) await this.#parts.reader.wait(until);
+      }
+    } catch {
+      // Met again, and said, when it is this block's turn.
+    }
   }
 
   #settled(group: Group): void {

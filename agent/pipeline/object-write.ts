@@ -37,6 +37,10 @@ export async function* recordsOf(
     if (group.perBlock?.has(seq) === false) continue;
     const first = seq === from.seq ? from.index : 0;
     const last = seq === to.seq ? to.index : batch.count;
+    if (group.perBlock?.get(seq) === last - first) {
+      yield { seq, batch: batch.slice(first, last) };
+      continue;
+    }
     const keep = new Uint32Array(Math.max(0, last - first));
     let count = 0;
     for (let index = first; index < last; index++) {

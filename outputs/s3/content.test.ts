@@ -15,7 +15,7 @@ async function* of<T>(items: Iterable<T>): AsyncGenerator<T> {
 }
 async function listed(pieces: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const list: Buffer[] = [];
-  for await (const piece of pieces) list.push(piece);
+  for await (const piece of pieces) list.push(Buffer.from(piece));
   return list;
 }
 const all = async (pieces: AsyncIterable<Buffer>) => Buffer.concat(await listed(pieces));
@@ -55,7 +55,7 @@ describe.each(["gzip", "zstd", "none"] as const)("content (%s)", (compression) =
   const content = (source: AsyncIterable<RecordBatch>) => {
     const emit = () => undefined;
     const encoder = new Encoder({ fields: new Scanner([]), format: "original", nonFinite: "keep", emit, alias: "s3" });
-    return contentOf(source, encoder, compression, new AbortController().signal);
+    return contentOf(source, encoder, { method: compression }, new AbortController().signal);
   };
   const unpack = { gzip: gunzipSync, zstd: zstdDecompressSync, none: (bytes: Buffer) => bytes }[compression];
 

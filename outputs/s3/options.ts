@@ -39,10 +39,13 @@ export const s3Options = z.strictObject({
   total_file_size: size("An object is complete at so many bytes, uncompressed.", "50M"),
   upload_timeout: duration("An object is complete so long after its first entry.", "10m"),
   compression: z.enum(["gzip", "zstd", "none"]).default("gzip").meta({ doc: "How objects are compressed." }),
+  compression_level: z.int().min(1).max(22).optional().meta({
+    doc: "1 (least CPU) to 9 (smallest) of gzip, by default 3; to 22 of zstd, by default 3.",
+  }),
   format: z.enum(["json", "original"]).default("json").meta({
     doc: "`json`: one object a line, additions merged. `original`: the exact bytes of the source, for evidence; an object holds the entries of one log.",
   }),
-  part_size: size("Larger objects go up in parts of this size; no more than one is in memory. 5MiB to 1GiB.", "8MiB"),
+  part_size: size("Larger objects go up in parts of this size; no more than one is in memory. 5MiB to 1GiB.", "16MiB"),
   server_side_encryption: z
     .enum(["AES256", "aws:kms", "aws:kms:dsse"])
     .optional()
@@ -97,6 +100,11 @@ export function checkOptions(options: S3Options): { errors: OptionProblem[]; war
   } else if (total_file_size > MAX_PARTS * part_size) {
     const message = `an upload has ${MAX_PARTS} parts at most: objects of that size need a \`part_size\` of ${Math.ceil(total_file_size / MAX_PARTS)}`;
     errors.push({ path: ["total_file_size"], message });
+  }
+  if (options.compression === "gzip" && (options.compression_level ?? 0) > 9) {
+    errors.push({ path: ["compression_level"], message: "is 1 to 9 for gzip" });
+  } else if (options.compression === "none" && options.compression_level !== undefined) {
+    warnings.push({ path: ["compression_level"], message: "has no effect with `compression: none`" });
   }
   if (options.kms_key_id !== undefined && !options.server_side_encryption?.startsWith("aws:kms")) {
     errors.push({ path: ["kms_key_id"], message: "needs `server_side_encryption: aws:kms`" });

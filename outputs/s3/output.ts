@@ -179,7 +179,8 @@ export class S3Output implements ObjectOutput {
   }
 
   #content(batches: AsyncIterable<RecordBatch>, signal: AbortSignal) {
-    return contentOf(batches, this.#encoder, this.#options.compression, signal);
+    const { compression: method, compression_level: level } = this.#options;
+    return contentOf(batches, this.#encoder, { method, level }, signal);
   }
 
   #time(batch: RecordBatch, index: number): number {

@@ -84,9 +84,12 @@ export class Encoder {
     const start = batch.starts[index]!;
     const end = batch.ends[index]!;
     const recordFlags = batch.flags === undefined ? 0 : batch.flags[index]!;
+    if (this.#original) {
+      this.#exact(batch, index, start, end, recordFlags, writer);
+      return;
+    }
     const spanFlags = this.#spans.flags(index);
-    if (this.#original) this.#exact(batch, index, start, end, recordFlags, spanFlags, writer);
-    else if ((recordFlags & ~MARKED) !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
+    if ((recordFlags & ~MARKED) !== 0 || (spanFlags & SpanFlag.notObject) !== 0 || unfit !== undefined)
       this.#wrapped(batch, index, writer, extra, unfit, this.#groupsFor(recordFlags));
     else if (
       recordFlags !== 0 ||
@@ -116,7 +119,8 @@ export class Encoder {
 
   #open(batch: RecordBatch): void {
     this.#batch = batch;
-    this.#spans = this.#fields.spans(batch);
+    // Exact bytes need no look at them.
+    this.#spans = this.#original && this.#keepNonFinite ? NO_SPANS : this.#fields.spans(batch);
     this.#lineBreak = -1;
     if (!sameAdditions(this.#additions, batch.additions)) this.#prepare(batch.additions);
     if (batch.altered && this.#original && !this.#saidAltered) {
@@ -255,21 +259,14 @@ export class Encoder {
     this.#count(merge(scratch.buffer, 0, scratch.length, groups, writer, extra));
   }
 
-  #exact(
-    batch: RecordBatch,
-    index: number,
-    start: number,
-    end: number,
-    recordFlags: number,
-    spanFlags: number,
-    writer: ByteWriter,
-  ): void {
+  #exact(batch: RecordBatch, index: number, start: number, end: number, recordFlags: number, writer: ByteWriter): void {
     if ((recordFlags & RecordFlag.cut) !== 0) {
       wrap(batch, index, writer);
       return;
     }
     const at = writer.length;
-    if (this.#keepNonFinite || (spanFlags & SpanFlag.nonFinite) === 0) writer.bytes(batch.buffer, start, end);
+    if (this.#keepNonFinite || (this.#spans.flags(index) & SpanFlag.nonFinite) === 0)
+      writer.bytes(batch.buffer, start, end);
     else writer.bytes(replaceNonFinite(batch.buffer, start, end));
     if (!batch.lines && this.#hasLineBreak(batch.buffer, start, end)) blankLineBreaks(writer.buffer, at, writer.length);
   }
