@@ -18,9 +18,11 @@ export class MemoryPool {
     if (length < UNIT) return Buffer.allocUnsafeSlow(length);
     const size = Math.ceil(length / UNIT) * UNIT;
     for (let i = this.#spare.length - 1; i >= 0; i--) {
-      if (this.#spare[i]!.byteLength !== size) continue;
+      const { byteLength } = this.#spare[i]!;
+      // Blocks of a queue differ a little in size.
+      if (byteLength < size || byteLength > size + size / 4) continue;
       const [memory] = this.#spare.splice(i, 1);
-      this.#bytes -= size;
+      this.#bytes -= byteLength;
       return Buffer.from(memory!, 0, length);
     }
     return Buffer.from(Buffer.allocUnsafeSlow(size).buffer, 0, length);

@@ -41,6 +41,12 @@ export class BatchMemory {
     batch.scanned?.release();
   }
 
+  /** The same for a batch that never entered, and has no siblings. */
+  doneAlone(batch: RecordBatch): void {
+    this.add(batch);
+    this.done(batch);
+  }
+
   /** Until `work` settles nothing is freed: it may look at what others believe to be done with. */
   holdWhile(work: Promise<unknown>): void {
     this.#holds++;

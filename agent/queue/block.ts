@@ -272,8 +272,14 @@ export function encodeMeta(batch: RecordBatch, delta: Delta, totals: TotalsRows)
   };
 }
 
-/** The batch as it was, over the payload's own memory. Its positions stay out: they are history by now. */
-export function decodeBatch(h: BlockHeader, meta: BatchMeta, payload: Buffer, source: Source): RecordBatch {
+/** The batch as it was, over the payload's own memory. Its positions stay out: they are history by now. `release`: see `RecordBatch`. */
+export function decodeBatch(
+  h: BlockHeader,
+  meta: BatchMeta,
+  payload: Buffer,
+  source: Source,
+  release?: RecordBatch["release"],
+): RecordBatch {
   const { count } = h;
   const at = alignTo(h.recordsLength, 8);
   if (payload.length < at + 16 * count + (h.flags & BlockFlag.recordFlags ? count : 0))
@@ -298,6 +304,7 @@ export function decodeBatch(h: BlockHeader, meta: BatchMeta, payload: Buffer, so
     additions: meta.additions.map(([path, json]) => ({ path, json: Buffer.from(json, "base64") }) as Addition),
     kind: meta.kind,
     altered: meta.altered,
+    release: memory === payload ? release : undefined,
   });
 }
 

@@ -16,7 +16,7 @@ export interface LogReader {
   readonly cursor: Place;
   /** Sequence number it reads next. */
   readonly head: number;
-  /** Beyond every block that it was given from memory. */
+  /** Beyond every block that it was given. */
   readonly taken: number;
   /** When it last went on, monotonic milliseconds. */
   readonly movedAt: number;
@@ -31,7 +31,9 @@ export interface LogReader {
 const MAX_IDLE_ENTRIES = 200_000;
 const MAX_SPARES = 2;
 /** A reader that went on so lately is at work. */
-const MOVING_MS = 100;
+const MOVING_MS = 250;
+/** A reader that is so many times the memory's blocks behind can catch up. */
+const NEAR = 4;
 
 export class Log {
   readonly shared: Shared;
@@ -167,6 +169,12 @@ export class Log {
     return this.#cache.get(seq);
   }
 
+  /** A reader was given a block that it read from disk: its memory is free once the reader's cursor has passed it. */
+  lend(block: Block): void {
+    this.memory.add(block.batch);
+    this.#retired.push(block);
+  }
+
   keep(block: Block): void {
     if (this.readers.size === 0 || block.batch.count === 0) {
       this.#retired.push(block);
@@ -178,12 +186,12 @@ export class Log {
   }
 
   /**
-   * Whether the memory is half full of what readers that go on from it have yet to read. One that lies farther back reads the disk
-   * in any case, and one that has not moved for long may be waiting for a dead server.
+   * Whether the memory is half full of what readers have yet to read that go on from it, or are so little behind that they can be in it
+   * again. One that lies farther back reads the disk in any case, and one that has not moved for long may be waiting for a dead server.
    */
   crowded(): boolean {
     if (this.#cached <= this.#memoryBytes / 2) return false;
-    const oldest = this.#cache.keys().next().value!;
+    const oldest = this.#cache.keys().next().value! - NEAR * this.#cache.size;
     const now = this.now();
     for (const { head, movedAt } of this.readers) {
       if (head >= oldest && head <= this.durable && now - movedAt < MOVING_MS) return true;

@@ -1,5 +1,6 @@
 /** One output's way through the log, and its cursor. */
 import type { Source } from "../api/batch.ts";
+import { memoryPool } from "../api/memory-pool.ts";
 import { errorCode, messageOf } from "../state/disk.ts";
 import { decodeBatch, decodeSource } from "./block.ts";
 import type { BlockIndex } from "./block-index.ts";
@@ -12,6 +13,8 @@ import type { Backlog, Block, Place, QueueReader, ReaderOptions } from "./types.
 /** A disk that fails so often in reading one block has lost it. */
 const READ_ATTEMPTS = 3;
 const MAX_SOURCES = 1000;
+
+const giveBack = (memory: ArrayBuffer) => memoryPool.give(memory);
 
 interface Ahead {
   readonly seq: number;
@@ -136,6 +139,8 @@ export class Reader implements QueueReader, LogReader {
     // `seek` may have been called meanwhile: then this block is not what is wanted any more.
     if (this.#head !== before || this.#closed) return this.#closed ? undefined : this.next();
     if (!block) return this.next();
+    this.#taken = Math.max(this.#taken, block.seq + 1);
+    this.#log.lend(block);
     this.#pass(block.seq);
     this.#readAhead();
     return block;
@@ -198,9 +203,10 @@ export class Reader implements QueueReader, LogReader {
     const { segment, index, i, seq } = spot;
     for (let attempt = 1; ; attempt++) {
       try {
-        const { header, meta, payload } = await segment.read(index, i);
-        const block = { seq, batch: decodeBatch(header, meta, payload, this.#source(meta.source)), time: header.time };
-        return segment.freed ? undefined : block;
+        const { header, meta, payload, own } = await segment.read(index, i);
+        const release = own ? giveBack : undefined;
+        const batch = decodeBatch(header, meta, payload, this.#source(meta.source), release);
+        return segment.freed ? undefined : { seq, batch, time: header.time };
       } catch (error) {
         if (segment.freed) return undefined;
         const damaged = error instanceof DamagedBlockError;
@@ -252,8 +258,11 @@ export class Reader implements QueueReader, LogReader {
     while (isBefore(place, to)) {
       const spot = await this.#spotAt(place, to);
       if (!spot) return;
-      const block = this.#fresh(spot.seq) ?? (await this.#read(spot));
+      const fresh = this.#fresh(spot.seq);
+      const block = fresh ?? (await this.#read(spot));
       if (block) yield block;
+      // Who asks for the next one has done with this one; who does not ask may keep it.
+      if (block && !fresh) this.#log.memory.doneAlone(block.batch);
       place = { seq: spot.seq + 1, index: 0 };
     }
   }

@@ -22,6 +22,8 @@ export interface ReadBlock {
   readonly header: BlockHeader;
   readonly meta: BatchMeta;
   readonly payload: Buffer;
+  /** The payload lies in memory that holds nothing else. */
+  readonly own: boolean;
 }
 
 /** The block is not what was written. */
@@ -99,7 +101,8 @@ export class Segment {
         throw new Error("no valid header");
       }
       const meta = decodeMeta(block, header, this.home.key) as BatchMeta;
-      return { header, meta, payload: await decodePayload(block, header, this.home.key) };
+      const payload = await decodePayload(block, header, this.home.key);
+      return { header, meta, payload, own: payload.buffer === block.buffer };
     } catch (error) {
       throw new DamagedBlockError(messageOf(error));
     }

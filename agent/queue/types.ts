@@ -94,7 +94,10 @@ export interface QueueReader {
   wait(signal: AbortSignal): Promise<void>;
   /** Makes `next` go on from a place not before the cursor. */
   seek(place: Place): void;
-  /** Reads blocks again, `from` to `to` (exclusive by index within `to.seq`): every matching block with at least one record in range. */
+  /**
+   * Reads blocks again, `from` to `to` (exclusive by index within `to.seq`): every matching block with at least one record in range. A
+   * block's memory is used for others once the next is asked for.
+   */
   range(from: Place, to: Place): AsyncIterable<Block>;
   /** Saves cursor and data in one record. Resolves when it survives a kill; with `sync` also a power cut. */
   commit(cursor: Place, data: unknown, options?: { sync?: boolean }): Promise<void>;

@@ -1,4 +1,5 @@
 /** Goes through a segment block by block, and finds the way again behind damage. */
+import { memoryPool } from "../api/memory-pool.ts";
 import type { DiskFile } from "../state/disk.ts";
 import { messageOf } from "../state/disk.ts";
 import { type BlockHome, decodeMeta, decodePayload } from "./block.ts";
@@ -141,7 +142,7 @@ async function open(
 
 /** A whole block; shorter where the file ends in it. */
 export async function readBlock(file: DiskFile, at: number, length: number): Promise<Buffer> {
-  const block = Buffer.allocUnsafeSlow(length);
+  const block = memoryPool.take(length);
   return block.subarray(0, await file.read(block, length, at));
 }
 
