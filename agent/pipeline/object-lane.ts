@@ -117,6 +117,7 @@ export class ObjectLane implements Lane {
     try {
       if (block.seq < limit) {
         this.#grouper.add(block, block.seq === this.#from.seq ? this.#from.index : 0, clock.monotonic());
+        reader.letGo(block.seq + 1);
         return true;
       }
     } catch (error) {

@@ -16,8 +16,8 @@ export interface LogReader {
   readonly cursor: Place;
   /** Sequence number it reads next. */
   readonly head: number;
-  /** Beyond every block that it was given. */
-  readonly taken: number;
+  /** Whether it may still look at the memory of a block. */
+  uses(seq: number): boolean;
   /** When it last went on, monotonic milliseconds. */
   readonly movedAt: number;
   readonly file: CursorFile;
@@ -169,7 +169,7 @@ export class Log {
     return this.#cache.get(seq);
   }
 
-  /** A reader was given a block that it read from disk: its memory is free once the reader's cursor has passed it. */
+  /** A reader was given a block that it read from disk: its memory is free once the reader has done with it. */
   lend(block: Block): void {
     this.memory.add(block.batch);
     this.#retired.push(block);
@@ -223,7 +223,7 @@ export class Log {
   }
 
   #atWork(seq: number): boolean {
-    for (const reader of this.readers) if (reader.cursor.seq <= seq && seq < reader.taken) return true;
+    for (const reader of this.readers) if (reader.uses(seq)) return true;
     return false;
   }
 

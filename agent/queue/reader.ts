@@ -46,7 +46,11 @@ export class Reader implements QueueReader, LogReader {
   #ahead: Ahead | undefined;
   #wakers = new Set<() => void>();
   #askedToDrop = 0;
+  /** Beyond every block that `next` gave, and of those the first that may still be looked at. */
   #taken = 0;
+  #letGo = 0;
+  /** Blocks from memory that `range` gave. */
+  readonly #ranging = new Set<number>();
   #movedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -89,8 +93,8 @@ export class Reader implements QueueReader, LogReader {
   get head(): number {
     return this.#head.seq;
   }
-  get taken(): number {
-    return this.#taken;
+  uses(seq: number): boolean {
+    return (seq < this.#taken && seq >= this.#cursor.seq && seq >= this.#letGo) || this.#ranging.has(seq);
   }
   get movedAt(): number {
     return this.#movedAt;
@@ -112,18 +116,13 @@ export class Reader implements QueueReader, LogReader {
     const found = this.#find(true);
     if (found instanceof Promise) return found.then(() => this.next());
     if (!found) return undefined;
-    const fresh = this.#fresh(found.seq);
+    const fresh = this.#log.fresh(found.seq);
     if (fresh) {
+      this.#taken = Math.max(this.#taken, fresh.seq + 1);
       this.#pass(found.seq);
       return fresh;
     }
     return this.#fromDisk(found);
-  }
-
-  #fresh(seq: number): Block | undefined {
-    const block = this.#log.fresh(seq);
-    if (block) this.#taken = Math.max(this.#taken, seq + 1);
-    return block;
   }
 
   #pass(seq: number): void {
@@ -248,7 +247,13 @@ export class Reader implements QueueReader, LogReader {
     for (const waker of [...this.#wakers]) waker();
   }
 
+  letGo(seq: number): void {
+    this.#letGo = Math.max(this.#letGo, seq);
+    this.#log.freeMemory();
+  }
+
   seek(place: Place): void {
+    this.#letGo = Math.min(this.#letGo, place.seq);
     this.#head = isBefore(place, this.#cursor) ? this.#cursor : { ...place };
     this.#ahead = undefined;
   }
@@ -258,12 +263,25 @@ export class Reader implements QueueReader, LogReader {
     while (isBefore(place, to)) {
       const spot = await this.#spotAt(place, to);
       if (!spot) return;
-      const fresh = this.#fresh(spot.seq);
-      const block = fresh ?? (await this.#read(spot));
-      if (block) yield block;
-      // Who asks for the next one has done with this one; who does not ask may keep it.
-      if (block && !fresh) this.#log.memory.doneAlone(block.batch);
+      const fresh = this.#log.fresh(spot.seq);
+      if (fresh) yield* this.#lent(fresh);
+      else {
+        const block = await this.#read(spot);
+        if (block) yield block;
+        // Who asks for the next one has done with this one; who does not ask may keep it.
+        if (block) this.#log.memory.doneAlone(block.batch);
+      }
       place = { seq: spot.seq + 1, index: 0 };
+    }
+  }
+
+  *#lent(block: Block): Iterable<Block> {
+    this.#ranging.add(block.seq);
+    try {
+      yield block;
+    } finally {
+      // Who asks for no other one has this turn to look at it.
+      setImmediate(() => this.#ranging.delete(block.seq));
     }
   }
 
@@ -349,7 +367,7 @@ export class Reader implements QueueReader, LogReader {
     if (this.#closed) return;
     this.#closed = true;
     // Nobody says when the last of what it gave is done with.
-    if (this.#cursor.seq < this.#taken) this.holdWhile(new Promise(() => undefined));
+    if (Math.max(this.#cursor.seq, this.#letGo) < this.#taken) this.holdWhile(new Promise(() => undefined));
     this.wake();
     this.#onClose(this);
   }

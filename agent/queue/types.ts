@@ -92,11 +92,13 @@ export interface QueueReader {
   next(): Block | undefined | Promise<Block | undefined>;
   /** Resolves when `next` may have something (or at once), or when the signal aborts. */
   wait(signal: AbortSignal): Promise<void>;
+  /** What `next` gave before block `seq` is not looked at any more, though the cursor is not there yet. */
+  letGo(seq: number): void;
   /** Makes `next` go on from a place not before the cursor. */
   seek(place: Place): void;
   /**
    * Reads blocks again, `from` to `to` (exclusive by index within `to.seq`): every matching block with at least one record in range. A
-   * block's memory is used for others once the next is asked for.
+   * block's memory is used for others once the next is asked for, or a turn after none is.
    */
   range(from: Place, to: Place): AsyncIterable<Block>;
   /** Saves cursor and data in one record. Resolves when it survives a kill; with `sync` also a power cut. */

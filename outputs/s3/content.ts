@@ -92,9 +92,9 @@ async function* packed(lines: AsyncIterable<Buffer>, { method, level }: Compress
 
 /**
  * Pieces put together to parts of exactly `size` bytes, but for the last. One at a time: what the part before was made of is let go before the
- * next is begun, and the memory that a part does not fill is never touched.
+ * next is begun. `likely`: how long the first may become; memory for all of `size` would have V8 collect its heap for every few.
  */
-export async function* partsOf(pieces: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
+export async function* partsOf(pieces: AsyncIterable<Buffer>, size: number, likely = size): AsyncGenerator<Buffer> {
   let part: Buffer | undefined;
   let length = 0;
   // Not a variable of the generator's: it would hold the part before until the next is full.
@@ -104,10 +104,15 @@ export async function* partsOf(pieces: AsyncIterable<Buffer>, size: number): Asy
     length = 0;
     return full;
   };
+  const grow = () => {
+    const larger = Buffer.allocUnsafeSlow(Math.min(size, part ? part.length * 2 : likely));
+    part?.copy(larger, 0, 0, length);
+    part = larger;
+  };
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length; ) {
-      part ??= Buffer.allocUnsafeSlow(size);
-      const copied = piece.copy(part, length, at);
+      if (part === undefined || length === part.length) grow();
+      const copied = piece.copy(part!, length, at);
       at += copied;
       length += copied;
       if (length === size) yield taken();

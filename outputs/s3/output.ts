@@ -33,6 +33,8 @@ export class S3Output implements ObjectOutput {
   readonly #store: Store;
   /** What the last attempt was to send, where it failed. */
   #tried: { readonly of: string; readonly sent: Sent } | undefined;
+  /** Bytes the next object may have, compressed. */
+  #likely = 1024 * 1024;
   #stretch = Number.NaN;
   #tag = "";
   #group = "";
@@ -171,8 +173,10 @@ export class S3Output implements ObjectOutput {
     const { pieces, sha256 } = this.#content(batches, signal);
     const { part_size } = this.#options;
     let whole: Buffer | undefined = Buffer.alloc(0);
-    for await (const part of partsOf(pieces, part_size)) {
+    for await (const part of partsOf(pieces, part_size, this.#likely)) {
       whole = part.length < part_size ? part : undefined;
+      // With some room, so that the next one seldom has to grow.
+      this.#likely = Math.ceil(part.length * 1.25);
       break;
     }
     return { sha256: await sha256(), whole };
