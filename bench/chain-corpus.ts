@@ -4,7 +4,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { type SchemeName, schemeOf } from "../agent/integrity/scheme.ts";
 import { seededIntegers } from "../test/fakes/random.ts";
-import { dashboardMembers, printed } from "./corpus.ts";
+import { dashboardMembers, printed } from "./entries/mixed.ts";
 
 /** A chain in one file, and in memory with where its lines are, as a filter has them. */
 export interface Chain {
@@ -46,12 +46,11 @@ export function chain(scheme: SchemeName, entries: number, seed: number): Chain 
 
 function write(path: string, scheme: SchemeName, entries: number, seed: number): void {
   const next = seededIntegers(seed);
-  const { genesis } = schemeOf(scheme);
   const out = openSync(`${path}.new`, "w", 0o600);
-  let previous = genesis;
+  let previous = genesisOf(scheme);
   let text = "";
   for (let i = 0; i < entries; i++) {
-    const entry = WRITERS[scheme](dashboardMembers(i, next), i, previous);
+    const entry = CHAIN_WRITERS[scheme](dashboardMembers(i, next), i, previous);
     previous = entry.hash;
     text += `${entry.line}\n`;
     if (text.length < CHUNK && i < entries - 1) continue;
@@ -64,8 +63,16 @@ function write(path: string, scheme: SchemeName, entries: number, seed: number):
 
 type Members = [key: string, value: string][];
 
+/** What stands for the hash before the first entry. */
+export function genesisOf(scheme: SchemeName): string {
+  return schemeOf(scheme).genesis;
+}
+
 /** Each writes what is hashed in its own way: no code of the verifier is asked. */
-const WRITERS: Record<SchemeName, (members: Members, i: number, previous: string) => { line: string; hash: string }> = {
+export const CHAIN_WRITERS: Record<
+  SchemeName,
+  (members: Members, i: number, previous: string) => { line: string; hash: string }
+> = {
   "loki-dashboard"(members, _, previous) {
     const own = hash("sha256", previous + sorted(members));
     return { line: printed([...members, ["_integrity_hash", `"${own}"`]]), hash: own };

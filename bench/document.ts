@@ -10,7 +10,8 @@ const END = "<!-- / -->";
 export async function writePart(command: string, text: string, note: string): Promise<void> {
   const begin = `<!-- ${command} -->`;
   const more = note === "" ? "" : `\n\n${note}`;
-  const part = `${begin}\n\nMade by \`${command} -- --write\`. ${text}\n\n${machine()}${more}\n\n${END}`;
+  const write = command.includes(" -- ") ? " --write" : " -- --write";
+  const part = `${begin}\n\nMade by \`${command}${write}\`. ${text}\n\n${machine()}${more}\n\n${END}`;
   const before = await readFile(PATH, "utf8");
   const from = before.indexOf(begin);
   const to = before.indexOf(END, from) + END.length;

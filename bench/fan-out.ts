@@ -3,33 +3,34 @@
  * share of the CPU, and no more.
  */
 import { spawn } from "node:child_process";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Corpus } from "./corpus.ts";
-import { type Sink, same, startSink } from "./destination.ts";
-import { type Destination, expectedAt, filteredInto, OUTPUTS } from "./jobs.ts";
+import { expectedAt, filteredInto, OUTPUTS } from "./jobs.ts";
 import { fromProc, type Usage } from "./measure.ts";
+import { type Sink, same, startSink } from "./sink/client.ts";
+import { type Destination, type Orders, PLAIN } from "./sink/orders.ts";
 
 const HEALTHY: readonly Destination[] = ["elasticsearch", "syslog", "s3"];
 const DEAD = "name: splunk_hec, match: '*', url: 'http://127.0.0.1:9', token: bench";
-/** Of each answer of CloudWatch's. */
-const SLOW_MS = "300";
+const ORDERS: Orders = { ...PLAIN, slowMs: 300, slow: ["cloudwatch"] };
 
-export interface FanOut {
+interface FanOut {
   readonly alone: ReadonlyMap<Destination, Usage>;
   readonly together: Usage;
   /** Until each of the healthy ones had everything, all together. */
   readonly seconds: ReadonlyMap<Destination, number>;
 }
 
-export async function fanOut(place: { folder: string; launcher: string }, corpus: Corpus): Promise<FanOut> {
-  const sink = await startSink({ SLOW_MS });
+/** A table of it. */
+export async function fanOut(place: { folder: string; launcher: string }, corpus: Corpus): Promise<string> {
+  const sink = await startSink();
   try {
     const alone = new Map<Destination, Usage>();
     for (const name of HEALTHY) alone.set(name, (await run(place, corpus, sink, [name], [])).usage);
     const { usage, seconds } = await run(place, corpus, sink, HEALTHY, [OUTPUTS.cloudwatch(sink), DEAD]);
-    return { alone, together: usage, seconds };
+    return describe({ alone, together: usage, seconds }, corpus);
   } finally {
     sink.close();
   }
@@ -43,10 +44,12 @@ async function run(
   wanted: readonly Destination[],
   others: readonly string[],
 ): Promise<{ usage: Usage; seconds: Map<Destination, number> }> {
-  await sink.clear();
-  const data = join(folder, "data-fan-out");
-  const config = join(folder, "fan-out.yaml");
-  await writeFile(config, filteredInto(data, corpus.path, [...wanted.map((name) => OUTPUTS[name](sink)), ...others]));
+  await sink.begin(ORDERS);
+  const own = join(folder, "fan-out");
+  const config = join(own, "pipeline.yaml");
+  await mkdir(own, { recursive: true });
+  const outputs = [...wanted.map((name) => OUTPUTS[name](sink)), ...others];
+  await writeFile(config, filteredInto({ folder: own, corpus: corpus.path, sink }, outputs));
   const from = performance.now();
   const child = spawn(process.execPath, [launcher, "run", "--config", config], {
     stdio: ["ignore", "ignore", "inherit"],
@@ -59,7 +62,7 @@ async function run(
       await sleep(20);
       const tallies = await sink.tallies();
       for (const name of wanted) {
-        if (seconds.has(name) || !same(expectedAt(name, corpus, true), tallies[name])) continue;
+        if (seconds.has(name) || !same(expectedAt(name, corpus, true, ORDERS.by), tallies[name])) continue;
         seconds.set(name, (performance.now() - from) / 1000);
       }
     }
@@ -67,11 +70,11 @@ async function run(
   } finally {
     child.kill("SIGKILL");
     await ended;
-    await rm(data, { recursive: true, force: true });
+    await rm(own, { recursive: true, force: true });
   }
 }
 
-export function describe({ alone, together, seconds }: FanOut, { entries }: Corpus): string {
+function describe({ alone, together, seconds }: FanOut, { entries }: Corpus): string {
   const million = entries / 1e6;
   const cpu = (usage: Usage) => (usage.cpuSeconds / million).toFixed(2);
   const rows = [...alone].map(
@@ -79,7 +82,7 @@ export function describe({ alone, together, seconds }: FanOut, { entries }: Corp
       `| ${name} | ${usage.wallSeconds.toFixed(1)} s | ${cpu(usage)} | ${seconds.get(name)!.toFixed(1)} s |`,
   );
   const sum = [...alone.values()].reduce((total, { wallSeconds }) => total + wallSeconds, 0);
-  return `Into five at once, Splunk dead all the time and CloudWatch Logs answering after ${SLOW_MS} ms, beside each of the healthy three alone:
+  return `Into five at once, Splunk dead all the time and CloudWatch Logs answering after ${ORDERS.slowMs} ms, beside each of the healthy three alone:
 
 | destination | alone: has everything after | CPU-seconds per million | in the fan-out: has everything after |
 | --- | --: | --: | --: |

@@ -1,67 +1,107 @@
-/**
- * `npm run bench [job…] [-- --entries N --repeats N --seed N --write --note TEXT]`: the agent as published, over a generated corpus, to its end.
- * CPU and memory are the agent's own, from the kernel; what arrived is compared with what was written. `--write`: into docs/benchmarks.md.
- */
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+/** `npm run bench [job…] [-- option…]`: this agent and those found beside it, over generated logs, to their ends. `-- --help` tells the rest. */
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle } from "../scripts/build.ts";
-import { type Corpus, corpus } from "./corpus.ts";
-import { type Sink, same, startSink } from "./destination.ts";
-import { median, writePart } from "./document.ts";
-import { describe, fanOut } from "./fan-out.ts";
-import { expectedAt, JOBS, type Job } from "./jobs.ts";
-import { measure, type Usage } from "./measure.ts";
+import { CORPUS_KINDS, type Corpus, type CorpusKind, corpus } from "./corpus.ts";
+import { writePart } from "./document.ts";
+import { fanOut } from "./fan-out.ts";
+import { JOBS } from "./jobs.ts";
 import { QUIET_JOBS } from "./quiet.ts";
+import { about, table } from "./report.ts";
+import { compete, type JobResult } from "./rounds.ts";
+import { type Orders, PLAIN } from "./sink/orders.ts";
+import { sinkLimit } from "./sink-limit.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const FAN_OUT = "fan-out";
+const SINK = "sink";
+const NAMES = [...JOBS.map(({ name }) => name), FAN_OUT, SINK, ...QUIET_JOBS.map(({ name }) => name)];
 
-interface Result {
-  readonly job: Job;
-  readonly runs: readonly Usage[];
-}
+/** `--sink`: how the destinations behave. */
+const BEHAVIOURS: Readonly<Record<string, Orders>> = {
+  fast: PLAIN,
+  slow: { ...PLAIN, slowMs: 50 },
+  refusing: { ...PLAIN, refuseEvery: 10 },
+};
+
+const USAGE = `npm run bench [job…] [-- option…]
+
+Jobs (all of them by default):
+  ${NAMES.join(", ")}
+fan-out: five destinations at once, one dead and one slow. sink: what the sink itself can take. startup, idle, latency: the quiet system.
+
+Options:
+  --corpus KIND   ${CORPUS_KINDS.join(", ")} (mixed); real needs logs, see AUDIT_CORPORA in CONTRIBUTING.md
+  --entries N     entries of the corpus (2,000,000 mixed, fewer of larger ones)
+  --repeats N     timed runs of each candidate (3)
+  --seed N        of the corpus (1)
+  --sink HOW      ${Object.keys(BEHAVIOURS).join(", ")} (fast): slow answers ${BEHAVIOURS.slow!.slowMs} ms late, refusing says busy to every ${BEHAVIOURS.refusing!.refuseEvery}th request
+                  (Elasticsearch 429 as a whole or for each document, Splunk 503 code 9, CloudWatch throttling, S3 SlowDown)
+  --no-verify     without the first run of each candidate, not timed, in which a hash of all content is compared
+  --no-peers      this agent alone
+  --write         the tables into docs/benchmarks.md, a part for each set of jobs, corpus and sink
+  --note TEXT     what a reader must know of this very run`;
+
+const OPTIONS = {
+  corpus: { type: "string", default: "mixed" },
+  entries: { type: "string", default: "0" },
+  repeats: { type: "string", default: "3" },
+  seed: { type: "string", default: "1" },
+  sink: { type: "string", default: "fast" },
+  verify: { type: "boolean", default: true },
+  peers: { type: "boolean", default: true },
+  write: { type: "boolean", default: false },
+  note: { type: "string", default: "" },
+  help: { type: "boolean", default: false },
+} as const;
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      entries: { type: "string", default: "2000000" },
-      repeats: { type: "string", default: "3" },
-      seed: { type: "string", default: "1" },
-      write: { type: "boolean", default: false },
-      note: { type: "string", default: "" },
-    },
-  });
-  const asked = ({ name }: { name: string }) => positionals.length === 0 || positionals.includes(name);
-  const jobs = JOBS.filter(asked);
-  const quiet = QUIET_JOBS.filter(asked);
-  const together = asked({ name: "fan-out" });
-  const names = [...JOBS.map(({ name }) => name), "fan-out", ...QUIET_JOBS.map(({ name }) => name)];
-  if (positionals.some((name) => !names.includes(name))) throw new Error(`jobs are ${names.join(", ")}`);
+  const { values, positionals } = parseArgs({ allowPositionals: true, allowNegative: true, options: OPTIONS });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const kind = oneOf("corpus", values.corpus, CORPUS_KINDS);
+  const orders = BEHAVIOURS[oneOf("sink", values.sink, Object.keys(BEHAVIOURS))]!;
+  for (const name of positionals) oneOf("job", name, NAMES);
+  const entries = numberOf("entries", values.entries, 0);
+  const repeats = numberOf("repeats", values.repeats, 1);
+  const seed = numberOf("seed", values.seed, 0);
+
+  const asked = (name: string) => positionals.length === 0 || positionals.includes(name);
   const folder = await mkdtemp(join(tmpdir(), "audit-agent-bench-"));
   try {
     const launcher = await published(join(folder, "package"));
-    const tables: string[] = [];
-    let input: Corpus | undefined;
-    if (jobs.length > 0 || together) {
-      input = await corpus(Number(values.entries), Number(values.seed));
-      console.log(`${input.entries} entries, ${(input.bytes / input.entries).toFixed(0)} bytes each`);
-      const results: Result[] = [];
-      for (const job of jobs)
-        results.push(await repeat(job, input, { folder, launcher, repeats: Number(values.repeats) }));
-      if (jobs.length > 0) tables.push(table(results, input));
-      if (together) tables.push(describe(await fanOut({ folder, launcher }, input), input));
+    const parts: string[] = [];
+    const made = new Map<CorpusKind, Corpus>();
+    const corpusOf = async (wanted: CorpusKind) => {
+      const ready = made.get(wanted) ?? (await corpus(wanted, entries, seed));
+      if (!made.has(wanted)) console.log(said(ready));
+      made.set(wanted, ready);
+      return ready;
+    };
+    const results: JobResult[] = [];
+    for (const job of JOBS.filter(({ name }) => asked(name))) {
+      const input = await corpusOf(job.corpus ?? kind);
+      const { verify, peers } = values;
+      results.push(await compete(job, { folder, launcher, corpus: input, orders, repeats, verify, peers }));
     }
-    if (quiet.length > 0) {
-      const rows: string[] = [];
-      for (const { name, what, run } of quiet) rows.push(`| ${name} | ${what} | ${await run({ folder, launcher })} |`);
-      tables.push(["| job | what | |", "| --- | --- | --- |", ...rows].join("\n"));
-    }
-    const text = tables.join("\n\n");
+    if (results.length > 0) parts.push(about(results, { orders, repeats, verified: values.verify }), table(results));
+    if (asked(FAN_OUT)) parts.push(await attempted(FAN_OUT, fanOut({ folder, launcher }, await corpusOf(kind))));
+    if (asked(SINK)) parts.push(await attempted(SINK, sinkLimit(await corpusOf(kind))));
+    const quiet: string[] = [];
+    for (const { name, what, run } of QUIET_JOBS.filter(({ name }) => asked(name)))
+      quiet.push(`| ${name} | ${what} | ${await attempted(name, run({ folder, launcher }))} |`);
+    if (quiet.length > 0) parts.push(["| job | what | |", "| --- | --- | --- |", ...quiet].join("\n"));
+    const text = parts.join("\n\n");
     console.log(`\n${text}`);
-    if (values.write && input) await writePart("npm run bench", `${about(input)}\n\n${text}`, values.note);
+    if (values.write) await writePart(commandOf(positionals, kind, values.sink), text, values.note);
+    // A peer that fails is its own trouble.
+    const names = results.flatMap(({ job, results: all }) => all.slice(0, job.variants.length));
+    if (names.some(({ error }) => error !== undefined)) process.exitCode = 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -75,71 +115,37 @@ async function published(folder: string): Promise<string> {
   return join(folder, "bin/audit-agent.js");
 }
 
-async function repeat(
-  job: Job,
-  input: Corpus,
-  { folder, launcher, repeats }: { folder: string; launcher: string; repeats: number },
-): Promise<Result> {
-  const sink = await startSink();
-  const runs: Usage[] = [];
+/** What a benchmark says, or why it says nothing: the others go on. */
+async function attempted(name: string, result: Promise<string>): Promise<string> {
   try {
-    for (let i = 0; i < repeats; i++) {
-      const data = join(folder, `data-${job.name}-${i}`);
-      const file = join(folder, `${job.name}.yaml`);
-      await writeFile(file, job.config({ data, corpus: input.path, sink }));
-      const usage = await measure(process.execPath, [launcher, "run", "--once", "--config", file]);
-      await compare(job, input, sink);
-      runs.push(usage);
-      console.log(`  ${job.name}: ${cell(usage, input).join("  ")}`);
-      await rm(data, { recursive: true, force: true });
-    }
-  } finally {
-    sink.close();
+    return await result;
+  } catch (error) {
+    process.exitCode = 1;
+    console.log(`  ${name} failed: ${(error as Error).message}`);
+    return `${name} failed: ${(error as Error).message.split("\n")[0]!}`;
   }
-  return { job, runs };
 }
 
-/** Throws unless exactly what was to be delivered has arrived. */
-async function compare({ destination }: Job, corpus: Corpus, sink: Sink): Promise<void> {
-  if (!destination) return;
-  const expected = expectedAt(destination, corpus, destination !== "s3");
-  const received = (await sink.tallies())[destination];
-  await sink.clear();
-  if (same(expected, received)) return;
-  throw new Error(
-    `written ${JSON.stringify(expected)}, received ${JSON.stringify(received)}: something is lost or came twice`,
-  );
+/** What made a part of the document: of other jobs, another corpus or another sink it is another part. */
+function commandOf(jobs: readonly string[], kind: CorpusKind, sink: string): string {
+  const options = [kind === "mixed" ? "" : ` --corpus ${kind}`, sink === "fast" ? "" : ` --sink ${sink}`].join("");
+  return `npm run bench${jobs.map((name) => ` ${name}`).join("")}${options === "" ? "" : ` --${options}`}`;
 }
 
-function cell({ wallSeconds, cpuSeconds, peakBytes }: Usage, { entries }: Corpus): string[] {
-  const perMillion = entries / 1e6;
-  const rate = Math.round(entries / wallSeconds / 1000);
-  return [
-    `${rate} k entries/s`,
-    `${(cpuSeconds / perMillion).toFixed(2)} CPU-s per million`,
-    `${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
-  ];
+function said({ kind, entries, bytes }: Corpus): string {
+  return `${entries.toLocaleString("en-US")} ${kind} entries, ${(bytes / entries).toFixed(0)} bytes each, ${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
-function table(results: readonly Result[], input: Corpus): string {
-  const rows = results.map(({ job, runs }) => {
-    const of = (key: keyof Usage) => median(runs.map((run) => run[key]));
-    const usage = { wallSeconds: of("wallSeconds"), cpuSeconds: of("cpuSeconds"), peakBytes: of("peakBytes") };
-    return `| ${job.name} | ${job.what} | ${cell(usage, input)
-      .map((text) => /^[\d.]+( k)?/.exec(text)![0])
-      .join(" | ")} |`;
-  });
-  return [
-    "| job | what | entries/s | CPU-seconds per million | peak MiB |",
-    "| --- | --- | --: | --: | --: |",
-    ...rows,
-  ].join("\n");
+function oneOf<T extends string>(what: string, given: string, known: readonly T[]): T {
+  const found = known.find((name) => name === given);
+  if (found === undefined) throw new Error(`${what} ${given} is not known; there are ${known.join(", ")}`);
+  return found;
 }
 
-function about({ entries, bytes }: Corpus): string {
-  return `Medians of the runs. ${entries.toLocaleString("en-US")} generated audit entries of ${Math.round(bytes / entries)} bytes on average,
-read from a file on disk by the agent as published (\`run --once\`), start-up included. CPU and memory are the agent's own; the
-destination is another process that answers as the real one does and checks that exactly what was to be delivered has arrived.`;
+function numberOf(what: string, given: string, least: number): number {
+  const number = Number(given);
+  if (!Number.isSafeInteger(number) || number < least) throw new Error(`--${what} must be a number from ${least}`);
+  return number;
 }
 
 await main();
