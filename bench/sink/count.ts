@@ -1,4 +1,7 @@
-/** Counts the entries of requests, in one of the ways of `Orders.by`. All but `content` cost a search for a marker per entry, and no JavaScript per byte. */
+/**
+ * Counts the entries of requests, in one of the ways of `Orders.by`. All but `content` look for the ends of lines and no further: that search for
+ * one byte is four times as fast as one for a marker.
+ */
 import { crc32 } from "node:zlib";
 import { contentHash } from "../normal.ts";
 import { add, type Tally } from "../tally.ts";
@@ -8,12 +11,15 @@ const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 /** Characters of a record id before its offset: 22 of the source, and a dash. */
 const SOURCE_LENGTH = 23;
-/** A record id is behind these. */
-const ID = {
-  elasticsearch: Buffer.from('"_id":"'),
-  splunk: Buffer.from('"record_id":"'),
-  syslog: Buffer.from('record_id="'),
-};
+const BLANK = 0x20;
+const DASH = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Behind the id of an action line. */
+const ACTION_END = '"}}'.length;
+/** Record ids stand behind these, near the start of an event or a message. */
+const EVENT_ID = Buffer.from('"record_id":"');
+const MESSAGE_ID = Buffer.from('record_id="');
 const LINE_END = Buffer.from("\n");
 const EVENT = Buffer.from('"event":');
 /** Of the envelope; an entry's own event is a text. */
@@ -23,7 +29,7 @@ const MESSAGE = Buffer.from('"message":"');
 /** `body` is a bulk request's. Answers how many documents it has. */
 export function countBulk(body: Buffer, by: Orders["by"], tally: Tally): number {
   const before = tally.entries;
-  if (by === "ids") countIds(body, ID.elasticsearch, tally);
+  if (by === "ids") countActions(body, tally);
   else if (by === "entries") tally.entries += countOf(body, LINE_END) / 2;
   else {
     let isDocument = false;
@@ -37,8 +43,9 @@ export function countBulk(body: Buffer, by: Orders["by"], tally: Tally): number 
 
 /** Events of HEC, in their envelopes. */
 export function countEvents(body: Buffer, by: Orders["by"], tally: Tally): void {
-  if (by === "ids") countIds(body, ID.splunk, tally);
-  else if (by === "entries") tally.entries += countOf(body, EVENT_OBJECT);
+  if (by === "ids") {
+    for (let at = 0; at < body.length; at = lineAfter(body, at)) countId(body, EVENT_ID, at, tally);
+  } else if (by === "entries") tally.entries += countOf(body, EVENT_OBJECT);
   else for (const line of lines(body)) add(tally, contentHash(line.subarray(line.indexOf(EVENT) + EVENT.length, -1)));
 }
 
@@ -76,24 +83,22 @@ export class SyslogCounter {
       return;
     }
     const all = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    const done = this.#by === "ids" ? this.#ids(all) : this.#messages(all);
-    this.#rest = all.subarray(done);
+    this.#rest = all.subarray(this.#messages(all));
   }
 
-  #ids(all: Buffer): number {
-    const begun = countIds(all, ID.syslog, this.#tally);
-    // A marker, or an id, may be cut in two.
-    return Math.max(0, Math.min(begun, all.length - ID.syslog.length + 1));
-  }
-
-  /** Octet counting, as the agent's jobs have it, with the entry behind the structured data. */
+  /** Octet counting, as the agent's jobs have it. Answers where the first message begins that is not whole. */
   #messages(all: Buffer): number {
     for (let at = 0; ; ) {
-      const blank = all.indexOf(0x20, at);
-      const end = blank + 1 + Number(all.subarray(at, Math.max(at, blank)));
-      if (blank < 0 || end > all.length) return at;
-      const message = all.subarray(blank + 1, end);
-      add(this.#tally, contentHash(message.subarray(message.indexOf('"] {') + 3)));
+      const blank = all.indexOf(BLANK, at);
+      if (blank < 0) return at;
+      const end = blank + 1 + digits(all, at, BLANK);
+      if (end > all.length) return at;
+      if (this.#by === "ids") countId(all, MESSAGE_ID, blank, this.#tally);
+      else {
+        // The entry is behind the structured data.
+        const message = all.subarray(blank + 1, end);
+        add(this.#tally, contentHash(message.subarray(message.indexOf('"] {') + 3)));
+      }
       at = end;
     }
   }
@@ -106,35 +111,49 @@ export class SyslogCounter {
     this.#rest = all.subarray(all.length);
     for (let at = 0; at < all.length; ) {
       const first = all[at]!;
-      if (first < 0x30 || first > 0x39) {
+      if (first < ZERO || first > NINE) {
         this.#tally.entries += countOf(all.subarray(at), LINE_END);
         return;
       }
-      const blank = all.indexOf(0x20, at);
+      const blank = all.indexOf(BLANK, at);
       if (blank < 0) {
         this.#rest = all.subarray(at);
         return;
       }
       this.#tally.entries++;
-      at = blank + 1 + Number(all.subarray(at, blank));
+      at = blank + 1 + digits(all, at, BLANK);
       this.#missing = Math.max(0, at - all.length);
     }
   }
 }
 
-/** Counts the record ids that end before `end`; answers where the first one that does not begins. */
-function countIds(body: Buffer, marker: Buffer, tally: Tally): number {
-  for (let at = body.indexOf(marker); at >= 0; at = body.indexOf(marker, at)) {
-    let digit = at + marker.length + SOURCE_LENGTH;
-    let offset = 0;
-    for (; body[digit] !== QUOTE; digit++) {
-      if (digit >= body.length) return at;
-      offset = offset * 10 + body[digit]! - 48;
-    }
-    add(tally, offset);
-    at = digit;
+/** Action lines end with a record id; every other line is a document. */
+function countActions(body: Buffer, tally: Tally): void {
+  for (let at = 0; at < body.length; ) {
+    const next = lineAfter(body, at);
+    const quote = next - 1 - ACTION_END;
+    let digit = quote;
+    while (digit > at && body[digit - 1] !== DASH) digit--;
+    add(tally, digits(body, digit, QUOTE));
+    at = lineAfter(body, next);
   }
-  return body.length;
+}
+
+/** Where the next line begins, or the end. */
+function lineAfter(body: Buffer, at: number): number {
+  return body.indexOf(NEWLINE, at) + 1 || body.length;
+}
+
+/** The next record id behind `at`. */
+function countId(body: Buffer, marker: Buffer, at: number, tally: Tally): void {
+  add(tally, digits(body, body.indexOf(marker, at) + marker.length + SOURCE_LENGTH, QUOTE));
+}
+
+/** The number from `at` to a byte that ends it. */
+function digits(bytes: Buffer, at: number, end: number): number {
+  let number = 0;
+  for (let i = at; bytes[i] !== end && i < bytes.length; i++) number = number * 10 + bytes[i]! - ZERO;
+  return number;
 }
 
 function countOf(body: Buffer, marker: Buffer): number {
@@ -145,8 +164,8 @@ function countOf(body: Buffer, marker: Buffer): number {
 
 function* lines(body: Buffer): Generator<Buffer> {
   for (let at = 0; at < body.length; ) {
-    const end = body.indexOf(NEWLINE, at);
-    yield body.subarray(at, end < 0 ? body.length : end);
-    at = end < 0 ? body.length : end + 1;
+    const next = lineAfter(body, at);
+    yield body.subarray(at, body[next - 1] === NEWLINE ? next - 1 : next);
+    at = next;
   }
 }

@@ -18,6 +18,7 @@ import {
   ok,
   refusal,
 } from "./answers.ts";
+import { withBody } from "./body.ts";
 import { countBulk, countEvents, countLines, countMessages, SyslogCounter } from "./count.ts";
 import { type Destination, type Orders, PLAIN } from "./orders.ts";
 
@@ -83,18 +84,18 @@ function isGzip(body: Buffer): boolean {
 }
 
 async function reply(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-  const { status, type, body: answer } = await handle(request, body);
+  // What cannot be read is the client's fault, and must not end the others' destination.
+  const answered = await handle(request, body).catch((error: Error) => ({ ...NODE, status: 400, body: error.message }));
+  const { status, type, body: answer } = answered;
   // Each client's proof that it speaks to what it takes it for.
   const proofs = { "x-elastic-product": "Elasticsearch", etag: '"bench"' };
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(answer), ...proofs });
   response.end(answer);
 }
 
-const server = createServer({ highWaterMark: 1024 * 1024 }, (request, response) => {
-  const chunks: Buffer[] = [];
-  request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => void reply(request, response, Buffer.concat(chunks)));
-});
+const server = createServer({ highWaterMark: 1024 * 1024 }, (request, response) =>
+  withBody(request, (body) => reply(request, response, body)),
+);
 
 const syslog = createTcpServer((socket: Socket) => {
   const counter = new SyslogCounter(orders.by, tallyOf("syslog"));
