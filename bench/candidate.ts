@@ -7,6 +7,7 @@ import { measure, type Usage } from "./measure.ts";
 import { type Peer, runPeer } from "./peers.ts";
 import { type Sink, same } from "./sink/client.ts";
 import type { Orders } from "./sink/orders.ts";
+import type { Expected, Tally } from "./tally.ts";
 
 export interface Place {
   readonly folder: string;
@@ -80,8 +81,11 @@ async function compare(
     const expected = expectedAt(destination, corpus, filtered, by);
     const got = received[destination];
     if (same(expected, got)) continue;
-    throw new Error(
-      `${destination}: written ${JSON.stringify(expected)}, received ${JSON.stringify(got)}: something is lost, came twice or changed`,
-    );
+    throw new Error(`${destination}: ${difference(expected, got)}`);
   }
+}
+
+function difference({ entries, checksum }: Expected, got: Tally = { entries: 0, checksum: 0 }): string {
+  if (got.entries !== entries) return `${got.entries} entries arrived, ${entries} should have`;
+  return `${entries} entries arrived, but not those that were written: their checksum is ${got.checksum} and not ${checksum}`;
 }

@@ -34,7 +34,7 @@ export interface Rounds {
 
 export async function compete(job: Job, { orders, repeats, verify, peers, ...rest }: Rounds): Promise<JobResult> {
   const candidates = job.variants.map((variant) => agent(job, variant));
-  if (peers) candidates.push(...(await peersFor(job)).map((known) => peer(job, known)));
+  if (peers) candidates.push(...(await peersFor(job, rest.corpus.kind)).map((known) => peer(job, known)));
   const sink = await startSink();
   const place: Place = { ...rest, sink };
   const runs = new Map<Candidate, Usage[]>(candidates.map((candidate) => [candidate, []]));

@@ -22,6 +22,9 @@ import { withBody } from "./body.ts";
 import { countBulk, countEvents, countLines, countMessages, SyslogCounter } from "./count.ts";
 import { type Destination, type Orders, PLAIN } from "./orders.ts";
 
+/** Where nothing is answered, so much is read at a time as the others have in a request. */
+const SLOW_BYTES = 1024 * 1024;
+
 let orders: Orders = PLAIN;
 let tallies: Tallies = {};
 let requests = 0;
@@ -99,9 +102,12 @@ const server = createServer({ highWaterMark: 1024 * 1024 }, (request, response) 
 
 const syslog = createTcpServer((socket: Socket) => {
   const counter = new SyslogCounter(orders.by, tallyOf("syslog"));
+  let unpaused = 0;
   socket.on("data", (chunk: Buffer) => {
     counter.take(chunk);
-    if (!isSlow("syslog")) return;
+    unpaused += chunk.length;
+    if (!isSlow("syslog") || unpaused < SLOW_BYTES) return;
+    unpaused = 0;
     socket.pause();
     setTimeout(() => socket.resume(), orders.slowMs);
   });

@@ -10,7 +10,7 @@ export interface Orders {
    * (normal.ts), too slow for a run that is timed. `entries`: their number alone, of agents that write no record ids.
    */
   readonly by: "ids" | "content" | "entries";
-  /** Answers come so much later; syslog, which has none, is read so much later. */
+  /** Answers come so much later; syslog, which has none, is read with such a pause behind each mebibyte. */
   readonly slowMs: number;
   /** Slow destinations; all of them by default. */
   readonly slow?: readonly Destination[];
