@@ -2,6 +2,7 @@
 import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag, type Spans } from "../../agent/api/batch.ts";
 import type { Emit } from "../../agent/api/events.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
+import { writeDigits, writePadded } from "../shared/digits.ts";
 import { Encoder } from "../shared/encode.ts";
 import { textOf } from "../shared/text.ts";
 import type { ByteWriter } from "../shared/writer.ts";
@@ -14,6 +15,16 @@ export const HASH_FIELDS = ["_integrity_hash", "chain_hash"] as const;
 const HASH_NAME = "integrity_hash";
 /** Fields of every event, which no field of the entry can be named like. */
 export const OWN_FIELDS: readonly string[] = ["tag", "record_id", HASH_NAME, "time_from"];
+
+const CLOSE_BRACE = 0x7d;
+const DOT = 0x2e;
+const TIME = Buffer.from('{"time":');
+const TIME_FROM = Buffer.from(',"time_from":"agent"');
+const EVENT = Buffer.from('},"event":');
+const HASH = Buffer.from(`,"${HASH_NAME}":`);
+const MOST_DIGITS = 16;
+/** Seconds, a dot, nine digits. */
+const LONGEST_TIME = MOST_DIGITS + 10;
 
 interface Column {
   readonly column: number;
@@ -75,17 +86,21 @@ export class EventBody {
   #event(batch: RecordBatch, index: number, writer: ByteWriter): void {
     if (batch.source !== this.#source || batch.tag !== this.#tag) this.#open(batch);
     const spans = this.#fields.spans(batch);
-    writer.ascii('{"time":');
+    writer.ensure(TIME.length + LONGEST_TIME);
+    writer.bytes(TIME);
     const own = this.#time(batch, index, writer);
     writer.bytes(this.#head);
-    writer.ascii(`${batch.offsets[index]}${batch.kind === "" ? "" : `-${batch.kind}`}"`);
-    if (!own) writer.ascii(',"time_from":"agent"');
+    writer.ensure(MOST_DIGITS);
+    writer.length = writeDigits(writer.buffer, writer.length, batch.offsets[index]!);
+    if (batch.kind !== "") writer.utf8(`-${batch.kind}`);
+    writer.byte(QUOTE);
+    if (!own) writer.bytes(TIME_FROM);
     if ((spans.flags(index) & SpanFlag.notObject) === 0) this.#indexed(batch, spans, index, writer);
-    writer.ascii('},"event":');
+    writer.bytes(EVENT);
     if (this.#options.format === "original" && isText(batch, spans, index)) {
       writer.utf8(JSON.stringify(textOf(batch.bytes(index))));
     } else this.#encoder.encode(batch, index, writer);
-    writer.byte(0x7d);
+    writer.byte(CLOSE_BRACE);
   }
 
   #open(batch: RecordBatch): void {
@@ -113,16 +128,20 @@ export class EventBody {
     const ms = own ? time.ms : batch.readTime;
     const nanos = own ? time.nanos : 0;
     const seconds = Math.floor(ms / 1_000);
-    const fraction = String(ms - seconds * 1_000).padStart(3, "0");
-    const below = nanos === 0 ? "" : String(nanos).padStart(6, "0");
-    writer.ascii(`${seconds}.${fraction}${below.endsWith("000") ? below.slice(0, 3) : below}`);
+    const { buffer } = writer;
+    let at = writeDigits(buffer, writer.length, seconds);
+    buffer[at] = DOT;
+    at = writePadded(buffer, at + 1, ms - seconds * 1_000, 3);
+    if (nanos > 0 && nanos % 1_000 === 0) at = writePadded(buffer, at, nanos / 1_000, 3);
+    else if (nanos > 0) at = writePadded(buffer, at, nanos, 6);
+    writer.length = at;
     return own;
   }
 
   #indexed(batch: RecordBatch, spans: Spans, index: number, writer: ByteWriter): void {
     for (const column of this.#hashes) {
       if (!isScalar(batch.buffer, spans.start(index, column))) continue;
-      writer.ascii(`,"${HASH_NAME}":`);
+      writer.bytes(HASH);
       this.#value(batch.buffer, spans.start(index, column), spans.end(index, column), writer);
       break;
     }
