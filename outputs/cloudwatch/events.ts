@@ -5,6 +5,7 @@ import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure } from "../../agent/api/output.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
+import { hitsOf, viewOf } from "../../agent/json/lexer.ts";
 import { Encoder } from "../shared/encode.ts";
 import { textOf } from "../shared/text.ts";
 import { ByteWriter } from "../shared/writer.ts";
@@ -13,10 +14,10 @@ import { type NameTemplate, nameTemplate } from "./names.ts";
 import type { CloudwatchOptions } from "./options.ts";
 
 const CUT = Buffer.from(" [cut]");
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 /** `{"timestamp":` and `,"message":` and `},` with a time of 16 digits at most. */
 const AROUND = 42;
-/** Of an entry's bytes, with its quotes escaped and what filters add; more is found where it is not enough. */
-const ROOM = 1.3;
 
 export interface LogEvent extends Sized {
   /** Index through all batches of the write. */
@@ -59,12 +60,9 @@ export class EventGatherer {
     this.#stream = nameTemplate(options.log_stream, "stream", about);
   }
 
-  /** What can never be an event is in `failed` afterwards. */
-  gather(batches: readonly RecordBatch[], failed: Map<number, Failure>): Gathered {
+  /** Messages go into `text`. What can never be an event is in `failed` afterwards. */
+  gather(batches: readonly RecordBatch[], text: ByteWriter, failed: Map<number, Failure>): Gathered {
     const streams = new Map<string, { group: string; stream: string; events: LogEvent[] }>();
-    let bytes = 0;
-    for (const batch of batches) bytes += batch.size();
-    const text = new ByteWriter(Math.ceil(bytes * ROOM));
     const now = this.#context.clock.now();
     let at = 0;
     for (const batch of batches) {
@@ -124,8 +122,50 @@ export class EventGatherer {
   }
 }
 
-/** UTF-8 as a JSON string. Each byte is taken for a character: what has to be escaped is ASCII, and the others come back as they were. */
+/** UTF-8 as a JSON string. What has to be escaped is ASCII; all other bytes stay. */
 function quote(bytes: Buffer, to: ByteWriter): void {
+  const begun = to.length;
+  // Every byte may need a backslash, and words are written whole.
+  to.ensure(2 * bytes.length + 8);
+  const from = viewOf(bytes);
+  const into = viewOf(to.buffer);
+  const end = bytes.length | 0;
+  const last = (end - 4) | 0;
+  let at = begun | 0;
+  into.setUint8(at, QUOTE);
+  at = (at + 1) | 0;
+  for (let p = 0; ; ) {
+    while (p <= last) {
+      const word = from.getInt32(p, true);
+      into.setInt32(at, word, true);
+      const hits = hitsOf(word);
+      const plain = hits === 0 ? 4 : (31 - Math.clz32(hits & -hits)) >> 3;
+      p = (p + plain) | 0;
+      at = (at + plain) | 0;
+      if (hits !== 0) break;
+    }
+    if (p >= end) break;
+    const byte = from.getUint8(p);
+    p = (p + 1) | 0;
+    if (byte < 0x20) {
+      // A line that is no JSON may have them.
+      to.length = begun;
+      quoteAny(bytes, to);
+      return;
+    }
+    if (byte === QUOTE || byte === BACKSLASH) {
+      into.setUint8(at, BACKSLASH);
+      at = (at + 1) | 0;
+    }
+    into.setUint8(at, byte);
+    at = (at + 1) | 0;
+  }
+  into.setUint8(at, QUOTE);
+  to.length = at + 1;
+}
+
+/** Each byte is taken for a character: those that are not ASCII come back as they were. */
+function quoteAny(bytes: Buffer, to: ByteWriter): void {
   const quoted = JSON.stringify(bytes.toString("latin1"));
   to.ensure(quoted.length);
   to.length += to.buffer.write(quoted, to.length, "latin1");

@@ -1,6 +1,7 @@
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
+import { bodyPool } from "../shared/bodies.ts";
 import { EventGatherer } from "./events.ts";
 import type { CloudwatchOptions } from "./options.ts";
 import { LogService } from "./service.ts";
@@ -37,7 +38,8 @@ export class CloudwatchOutput implements Output {
     const { clock } = this.#context;
     const until = clock.monotonic() + ENOUGH_MS;
     const failed = new Map<number, Failure>();
-    const { targets, text } = this.#gatherer.gather(batches, failed);
+    const writer = bodyPool.take();
+    const { targets, text } = this.#gatherer.gather(batches, writer, failed);
     const lateMs = this.#options.out_of_range === "read_time" ? clock.now() : undefined;
     const shipping = { service: this.#service, text, signal, failed, lateMs };
     const troubles: Trouble[] = [];
@@ -61,6 +63,8 @@ export class CloudwatchOutput implements Output {
       }
     };
     await Promise.all(Array.from({ length: Math.min(PARALLEL, targets.length) }, work));
+    // Not where one of them has thrown: others may still be at work with it.
+    bodyPool.give(writer);
     const pauseMs = Math.max(0, ...troubles.map((trouble) => trouble.pauseMs ?? 0));
     return { ...(failed.size > 0 && { failed }), ...(pauseMs > 0 && { pauseMs }) };
   }
