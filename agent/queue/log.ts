@@ -194,7 +194,7 @@ export class Log {
     const oldest = this.#cache.keys().next().value! - NEAR * this.#cache.size;
     const now = this.now();
     for (const { head, movedAt } of this.readers) {
-      if (head >= oldest && head <= this.durable && now - movedAt < MOVING_MS) return true;
+      if (head >= oldest && head < this.next && now - movedAt < MOVING_MS) return true;
     }
     return false;
   }

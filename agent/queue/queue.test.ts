@@ -203,6 +203,60 @@ describe("queue", () => {
     });
   });
 
+  describe("the pace of what is read", () => {
+    let now = 0;
+    const clock = { ...systemClock, monotonic: () => now };
+    const MANY = 10 * 1024 * 1024;
+    /** Resolves to whether the promise is settled before the next turn of the event loop. */
+    const atOnce = (promise: Promise<void>) =>
+      Promise.race([promise.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+
+    it("is that of a reader at work, which so has everything from memory", async () => {
+      const queue = await start({ clock, memoryBytes: 4_000 });
+      const out = await reader(queue);
+      let fromDisk = 0;
+      let taken = 0;
+      const reading = (async () => {
+        while (taken < 100) {
+          const next = out.next();
+          if (next instanceof Promise) fromDisk++;
+          if (await next) taken++;
+          // As slow as an event loop allows without being idle.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      for (let i = 0; i < 100; i++) {
+        await put(queue, ["x".repeat(400)]);
+        await queue.pace(MANY);
+      }
+      await queue.flush();
+      await reading;
+      expect(fromDisk).toBe(0);
+    });
+
+    it("is nobody's where there is room, no reader is at work, or the reader is far behind", async () => {
+      const queue = await start({ clock, memoryBytes: 4_000 });
+      const out = await reader(queue);
+      await put(queue, ["x".repeat(400)]);
+      await queue.flush();
+      await out.next();
+      await put(queue, ["x".repeat(400)]);
+      expect(await atOnce(queue.pace(MANY))).toBe(true);
+      for (let i = 0; i < 5; i++) await put(queue, ["x".repeat(400)]);
+      await queue.flush();
+      const paced = queue.pace(MANY);
+      expect(await atOnce(paced)).toBe(false);
+      await paced;
+      // It waits for a server, say.
+      now += 1_000;
+      expect(await atOnce(queue.pace(MANY))).toBe(true);
+      await out.next();
+      for (let i = 0; i < 100; i++) await put(queue, ["x".repeat(400)]);
+      await queue.flush();
+      expect(await atOnce(queue.pace(MANY))).toBe(true);
+    });
+  });
+
   it("waits while it is full, says so once, and goes on as soon as there is room", async () => {
     const queue = await start({ maxBytes: 128 * 1024, segmentBytes: 32 * 1024 });
     const out = await reader(queue);

@@ -51,7 +51,7 @@ export class Reader implements QueueReader, LogReader {
   #letGo = 0;
   /** Blocks from memory that `range` gave. */
   readonly #ranging = new Set<number>();
-  #movedAt = Number.NEGATIVE_INFINITY;
+  #movedAt: number;
   #closed = false;
 
   constructor(
@@ -67,6 +67,7 @@ export class Reader implements QueueReader, LogReader {
     onClose: (reader: Reader) => void,
   ) {
     this.#log = log;
+    this.#movedAt = log.now();
     this.#options = options;
     this.#onClose = onClose;
     this.file = about.file;
