@@ -8,6 +8,9 @@ import { ObjectWrite, planId } from "./object-write.ts";
 import { type Group, Grouper } from "./objects.ts";
 import { Bell, limited, orAbort, sleep } from "./waiting.ts";
 
+/** An object of so many bytes at most is a small one. */
+const SMALL_BYTES = 4 * 1024 * 1024;
+
 /** The one plan in the cursor record: its write has begun, or is about to. */
 interface Planned {
   readonly group: Group;
@@ -51,6 +54,8 @@ export class ObjectLane implements Lane {
   #dropTo: Place | undefined;
   /** Where reading began: the first block may have to be entered in its middle. */
   #from: Place;
+  /** Of small objects the blocks stay in memory until they are written. */
+  readonly #heldBytes: number;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: LaneParts, output: ObjectOutput, options: ObjectLaneOptions, stored: StoredObjects | undefined) {
@@ -59,6 +64,7 @@ export class ObjectLane implements Lane {
     this.#output = output;
     this.#options = options;
     this.#from = parts.reader.cursor;
+    this.#heldBytes = options.assemble.bytes <= SMALL_BYTES ? 2 * SMALL_BYTES : 0;
     const known = stored?.options === options.options ? stored : undefined;
     // Under other options nobody can tell what is settled beyond the cursor: it goes again.
     if (stored !== undefined && known === undefined) parts.ledger.forgetAhead();
@@ -117,7 +123,7 @@ export class ObjectLane implements Lane {
     try {
       if (block.seq < limit) {
         this.#grouper.add(block, block.seq === this.#from.seq ? this.#from.index : 0, clock.monotonic());
-        reader.letGo(block.seq + 1);
+        reader.holdAtMost(this.#heldBytes);
         return true;
       }
     } catch (error) {

@@ -46,9 +46,8 @@ export class Reader implements QueueReader, LogReader {
   #ahead: Ahead | undefined;
   #wakers = new Set<() => void>();
   #askedToDrop = 0;
-  /** Beyond every block that `next` gave, and of those the first that may still be looked at. */
-  #taken = 0;
-  #letGo = 0;
+  /** Blocks that `next` gave and the cursor has not passed: they may still be looked at. */
+  readonly #held = new Map<number, Block>();
   /** Blocks from memory that `range` gave. */
   readonly #ranging = new Set<number>();
   #movedAt: number;
@@ -95,7 +94,7 @@ export class Reader implements QueueReader, LogReader {
     return this.#head.seq;
   }
   uses(seq: number): boolean {
-    return (seq < this.#taken && seq >= this.#cursor.seq && seq >= this.#letGo) || this.#ranging.has(seq);
+    return this.#held.has(seq) || this.#ranging.has(seq);
   }
   get movedAt(): number {
     return this.#movedAt;
@@ -119,7 +118,7 @@ export class Reader implements QueueReader, LogReader {
     if (!found) return undefined;
     const fresh = this.#log.fresh(found.seq);
     if (fresh) {
-      this.#taken = Math.max(this.#taken, fresh.seq + 1);
+      this.#held.set(fresh.seq, fresh);
       this.#pass(found.seq);
       return fresh;
     }
@@ -139,7 +138,7 @@ export class Reader implements QueueReader, LogReader {
     // `seek` may have been called meanwhile: then this block is not what is wanted any more.
     if (this.#head !== before || this.#closed) return this.#closed ? undefined : this.next();
     if (!block) return this.next();
-    this.#taken = Math.max(this.#taken, block.seq + 1);
+    this.#held.set(block.seq, block);
     this.#log.lend(block);
     this.#pass(block.seq);
     this.#readAhead();
@@ -248,13 +247,18 @@ export class Reader implements QueueReader, LogReader {
     for (const waker of [...this.#wakers]) waker();
   }
 
-  letGo(seq: number): void {
-    this.#letGo = Math.max(this.#letGo, seq);
+  holdAtMost(bytes: number): void {
+    let more = -bytes;
+    for (const { batch } of this.#held.values()) more += batch.buffer.length;
+    for (const [seq, { batch }] of this.#held) {
+      if (more <= 0) break;
+      more -= batch.buffer.length;
+      this.#held.delete(seq);
+    }
     this.#log.freeMemory();
   }
 
   seek(place: Place): void {
-    this.#letGo = Math.min(this.#letGo, place.seq);
     this.#head = isBefore(place, this.#cursor) ? this.#cursor : { ...place };
     this.#ahead = undefined;
   }
@@ -264,8 +268,8 @@ export class Reader implements QueueReader, LogReader {
     while (isBefore(place, to)) {
       const spot = await this.#spotAt(place, to);
       if (!spot) return;
-      const fresh = this.#log.fresh(spot.seq);
-      if (fresh) yield* this.#lent(fresh);
+      const known = this.#held.get(spot.seq) ?? this.#log.fresh(spot.seq);
+      if (known) yield* this.#lent(known);
       else {
         const block = await this.#read(spot);
         if (block) yield block;
@@ -326,6 +330,7 @@ export class Reader implements QueueReader, LogReader {
     if (isBefore(place, this.#cursor)) return;
     this.#cursor = place;
     this.#data = data;
+    for (const seq of this.#held.keys()) if (seq < place.seq) this.#held.delete(seq);
     if (isBefore(this.#head, place)) this.seek(place);
     this.#log.freeMemory();
     void this.#log.release();
@@ -368,7 +373,7 @@ export class Reader implements QueueReader, LogReader {
     if (this.#closed) return;
     this.#closed = true;
     // Nobody says when the last of what it gave is done with.
-    if (Math.max(this.#cursor.seq, this.#letGo) < this.#taken) this.holdWhile(new Promise(() => undefined));
+    if (this.#held.size > 0) this.holdWhile(new Promise(() => undefined));
     this.wake();
     this.#onClose(this);
   }

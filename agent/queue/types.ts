@@ -92,8 +92,8 @@ export interface QueueReader {
   next(): Block | undefined | Promise<Block | undefined>;
   /** Resolves when `next` may have something (or at once), or when the signal aborts. */
   wait(signal: AbortSignal): Promise<void>;
-  /** What `next` gave before block `seq` is not looked at any more, though the cursor is not there yet. */
-  letGo(seq: number): void;
+  /** Of what `next` gave only the last so many bytes are looked at any more, though the cursor is not there yet. `range` reads the rest again. */
+  holdAtMost(bytes: number): void;
   /** Makes `next` go on from a place not before the cursor. */
   seek(place: Place): void;
   /**
