@@ -6,31 +6,38 @@
  */
 import { ByteWriter } from "./writer.ts";
 
-const MAX_SPARES = 4;
-/** A larger one is left to the garbage collector. */
-const MAX_BYTES = 16 * 1024 * 1024;
+/** Of all spares together; what is given beyond it is left to the garbage collector, and so is a single one above the other. */
+const MAX_BYTES = 48 * 1024 * 1024;
+const MAX_EACH = 16 * 1024 * 1024;
 const HINT = 1024 * 1024;
 /** Kept so long after the last use. */
 const IDLE_MS = 10_000;
 
 export class BodyPool {
   readonly #spares: ByteWriter[] = [];
+  #bytes = 0;
   #idle: NodeJS.Timeout | undefined;
 
   /** An empty writer; its memory may be anything. */
   take(): ByteWriter {
-    return this.#spares.pop() ?? new ByteWriter(HINT);
+    const spare = this.#spares.pop();
+    if (spare === undefined) return new ByteWriter(HINT);
+    this.#bytes -= spare.buffer.length;
+    return spare;
   }
 
   /** Only when nobody reads its memory any more, the operating system included: not after a request that did not go out as a whole. */
   give(writer: ByteWriter): void {
-    if (this.#spares.length >= MAX_SPARES || writer.buffer.length > MAX_BYTES) return;
+    const { length } = writer.buffer;
+    if (length > MAX_EACH || this.#bytes + length > MAX_BYTES) return;
     writer.reset();
     this.#spares.push(writer);
+    this.#bytes += length;
     if (this.#idle) this.#idle.refresh();
     else
       this.#idle = setTimeout(() => {
         this.#spares.length = 0;
+        this.#bytes = 0;
       }, IDLE_MS).unref();
   }
 }
