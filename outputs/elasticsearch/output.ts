@@ -1,10 +1,9 @@
-import { promisify } from "node:util";
-import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
 import { bodyPool } from "../shared/bodies.ts";
 import type { Sending } from "../shared/exchange.ts";
+import { gzipped } from "../shared/gzip.ts";
 import { timeTemplate } from "../shared/strftime.ts";
 import type { ByteWriter } from "../shared/writer.ts";
 import { BULK_FILTER, type BulkItem, readAnswer } from "./answer.ts";
@@ -15,8 +14,6 @@ import { type Conflict, resolveConflicts } from "./conflicts.ts";
 import { DEFAULT_INDEX, type ElasticsearchOptions } from "./options.ts";
 import { probe } from "./probe.ts";
 import { SetupBlocked, setUp } from "./setup.ts";
-
-const compress = promisify(gzip);
 
 export class ElasticsearchOutput implements Output {
   readonly #options: ElasticsearchOptions;
@@ -97,7 +94,7 @@ export class ElasticsearchOutput implements Output {
   /** Sends the body; gives the writer back only when nobody reads its memory any more, and else drops it. */
   async #send(writer: ByteWriter, signal: AbortSignal): Promise<Reply> {
     if (this.#options.compression === "gzip") {
-      const body = await compress(writer.view(), { level: constants.Z_BEST_SPEED });
+      const body = await gzipped(writer.view());
       bodyPool.give(writer);
       return (await this.#bulk(body, signal)).reply;
     }

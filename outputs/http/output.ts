@@ -1,17 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
-import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
 import { bodyPool } from "../shared/bodies.ts";
+import { gzipped } from "../shared/gzip.ts";
 import { HttpClient, type HttpReply, statusReason } from "../shared/http.ts";
 import { retryAfterMs } from "../shared/retry-after.ts";
 import { ByteWriter } from "../shared/writer.ts";
 import { HttpBody } from "./body.ts";
 import type { HttpOptions } from "./options.ts";
 
-const compress = promisify(gzip);
 const RETRY = new Set([408, 425, 429]);
 const HINTS: Readonly<Record<number, string>> = {
   401: "check the credentials",
@@ -167,7 +165,7 @@ export class HttpOutput implements Output {
   async #send(bytes: Buffer, signal: AbortSignal): Promise<{ verdict: Verdict; sent: boolean }> {
     const { compression, method, body } = this.#options;
     const zipped = compression === "gzip";
-    const packed = zipped ? await compress(bytes, { level: constants.Z_BEST_SPEED }) : bytes;
+    const packed = zipped ? await gzipped(bytes) : bytes;
     const headers = {
       "content-type": body === "ndjson" ? "application/x-ndjson" : "application/json",
       ...this.#headers(),

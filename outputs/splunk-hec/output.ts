@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { promisify } from "node:util";
-import { constants, gzip } from "node:zlib";
 import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure, Output, Plan, WriteResult } from "../../agent/api/output.ts";
 import { bodyPool } from "../shared/bodies.ts";
+import { gzipped } from "../shared/gzip.ts";
 import { HttpClient, type HttpReply } from "../shared/http.ts";
 import { Acknowledgements, type Way } from "./acks.ts";
 import { acknowledged, reasonOf, type Verdict, verdictOf } from "./answer.ts";
@@ -12,7 +11,6 @@ import { EventBody } from "./body.ts";
 import { rootOf, type SplunkOptions } from "./options.ts";
 import { Rows } from "./rows.ts";
 
-const compress = promisify(gzip);
 /** So many invalid events are found by their number in one write; with more of them the lane's halving is quicker. */
 const MAX_INVALID = 16;
 
@@ -178,7 +176,7 @@ export class SplunkOutput implements Output {
     endpoint?: string,
   ): Promise<HttpReply> {
     const zipped = this.#options.compression === "gzip" && body.length > 0;
-    const packed = zipped ? await compress(body, { level: constants.Z_BEST_SPEED }) : body;
+    const packed = zipped ? await gzipped(body) : body;
     const path = this.#options.mode === "raw" ? `/services/collector/raw${query}` : "/services/collector/event";
     const type = this.#options.mode === "raw" ? "text/plain; charset=utf-8" : "application/json";
     const headers = { ...this.#headers(channel), "content-type": type, ...(zipped && { "content-encoding": "gzip" }) };
