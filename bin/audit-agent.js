@@ -39,6 +39,9 @@ function start() {
   }
   process.title = "audit-agent";
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
+  // The space for young objects stays at its first size. Most of what a batch leaves behind lives as long as the batch, so that a larger space
+  // is filled and copied just as often: it took 35 to 50 MiB and saved nothing (measured on the main job and on three outputs at once).
+  setFlagsFromString("--semi-space-growth-factor=1");
   const cache = cacheFolder();
   if (cache) module.enableCompileCache(cache);
   // A checkout runs its source, the published package what was built of it.
