@@ -69,6 +69,7 @@ export class SyslogCounter {
   readonly #by: Orders["by"];
   readonly #tally: Tally;
   #rest: Buffer = Buffer.alloc(0);
+  #octets: boolean | undefined;
   /** Octet counting: bytes of the message at hand that are still to come. */
   #missing = 0;
 
@@ -103,18 +104,18 @@ export class SyslogCounter {
     }
   }
 
-  /** Both framings of RFC 6587: a message that begins with a digit is counted in octets, and with `<` ends with its line. */
+  /** Both framings of RFC 6587: a connection that begins with a digit counts octets, and one with `<` ends messages with a line break. */
   #number(chunk: Buffer): void {
+    this.#octets ??= chunk[0]! >= ZERO && chunk[0]! <= NINE;
+    if (!this.#octets) {
+      this.#tally.entries += countOf(chunk, LINE_END);
+      return;
+    }
     const skipped = Math.min(this.#missing, chunk.length);
     this.#missing -= skipped;
     const all = this.#rest.length === 0 ? chunk.subarray(skipped) : Buffer.concat([this.#rest, chunk]);
     this.#rest = all.subarray(all.length);
     for (let at = 0; at < all.length; ) {
-      const first = all[at]!;
-      if (first < ZERO || first > NINE) {
-        this.#tally.entries += countOf(all.subarray(at), LINE_END);
-        return;
-      }
       const blank = all.indexOf(BLANK, at);
       if (blank < 0) {
         this.#rest = all.subarray(at);
