@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Corpus, CorpusKind } from "./corpus.ts";
 import { ADDED } from "./normal.ts";
+import { countFile } from "./sink/archive.ts";
 import type { Sink } from "./sink/client.ts";
-import { countLines } from "./sink/count.ts";
 import type { Destination, Orders } from "./sink/orders.ts";
 import type { Expected, Tally } from "./tally.ts";
 
@@ -70,7 +70,8 @@ export const OUTPUTS = {
     `name: s3, match: audit, endpoint: ${url}, ${KEYS}, bucket: bench, force_path_style: true, format: original, upload_timeout: 1s`,
 } as const;
 
-const archiveOf = (folder: string) => join(folder, "archive.jsonl");
+/** Where the file output writes: Fluent Bit's too, see bench/peers. */
+export const archiveOf = (folder: string) => join(folder, "archive.jsonl");
 const verdictsOf = (folder: string) => join(folder, "verdicts.jsonl");
 
 export const filteredInto = (place: RunPlace, list: readonly string[]) => `${head(place)}${filters()}${outputs(list)}`;
@@ -179,7 +180,5 @@ export async function receivedAt(
 ): Promise<Partial<Record<Destination | "file", Tally>>> {
   const received: Partial<Record<Destination | "file", Tally>> = await sink.tallies();
   if (!destinations.includes("file")) return received;
-  const file: Tally = { entries: 0, checksum: 0 };
-  countLines(await readFile(archiveOf(folder)), by, file);
-  return { ...received, file };
+  return { ...received, file: await countFile(archiveOf(folder), by) };
 }

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,9 @@ async function timed(
   figures: (sampled: Figures) => Figures,
 ): Promise<Usage> {
   const from = performance.now();
-  const child = spawn(program, args, { stdio: ["ignore", openSync(stdout, "w"), "pipe"] });
+  const out = openSync(stdout, "w");
+  const child = spawn(program, args, { stdio: ["ignore", out, "pipe"] });
+  closeSync(out);
   let errors = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     errors = (errors + text).slice(-20_000);

@@ -1,13 +1,15 @@
 /** Other agents, run side by side where they are found on PATH. Their configurations and what each stands for: bench/peers/README.md. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { access, constants, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { CorpusKind } from "./corpus.ts";
-import type { Job, RunPlace } from "./jobs.ts";
+import { archiveOf, type Job, type RunPlace } from "./jobs.ts";
 import { fromProc, type Usage } from "./measure.ts";
+import { countFile } from "./sink/archive.ts";
 import type { Destination } from "./sink/orders.ts";
 
 export interface Peer {
@@ -31,6 +33,9 @@ const LINGER_MS = 300;
 
 /** For outputs that sign their requests; anything will do. */
 const KEYS = { AWS_ACCESS_KEY_ID: "bench", AWS_SECRET_ACCESS_KEY: "bench" };
+
+/** What makes a program tell its version. */
+const VERSION: Readonly<Record<string, string>> = { rsyslogd: "-v" };
 
 /** Arguments besides the configuration. */
 const ARGUMENTS: Readonly<Record<string, (config: string, folder: string) => string[]>> = {
@@ -75,6 +80,16 @@ export async function peersFor(job: Job, corpus: CorpusKind): Promise<Peer[]> {
   return fit.filter((_, i) => found[i]);
 }
 
+/** As the program says it, in its first line that has a number. */
+export async function versionOf(program: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, [VERSION[program] ?? "--version"]);
+    return `${program} ${/\d+(\.\d+)+/.exec(stdout)![0]}`;
+  } catch {
+    return `${program}, which does not tell its version`;
+  }
+}
+
 async function pathOf(program: string): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, program);
@@ -117,7 +132,7 @@ export async function runPeer(known: Peer, job: Job, place: RunPlace, entries: n
       await sleep(POLL_MS);
       if (child.exitCode !== null) throw failure(`ended with ${child.exitCode}`);
       const arrived = await fewest(counted, place);
-      if (arrived >= entries && fileHas(job, place, entries)) break;
+      if (arrived >= entries && (await fileHas(job, place, entries))) break;
       if (arrived > seen) since = performance.now();
       seen = arrived;
       if (performance.now() - since > STUCK_MS)
@@ -139,15 +154,11 @@ async function fewest(destinations: readonly Destination[], { sink }: RunPlace):
   return Math.min(...destinations.map((destination) => tallies[destination]?.entries ?? 0));
 }
 
-/** Only asked once the others have everything: a file is written faster. */
-function fileHas(job: Job, { folder }: RunPlace, entries: number): boolean {
-  if (!job.destinations.includes("file")) return true;
-  const path = join(folder, "archive.jsonl");
-  if (!existsSync(path)) return false;
-  const bytes = readFileSync(path);
-  let lines = 0;
-  for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) lines++;
-  return lines >= entries;
+/** Only asked once the others have everything: it reads the file from its start. */
+async function fileHas({ destinations }: Job, { folder }: RunPlace, entries: number): Promise<boolean> {
+  if (!destinations.includes("file")) return true;
+  const path = archiveOf(folder);
+  return existsSync(path) && (await countFile(path, "entries")).entries >= entries;
 }
 
 /** `{{name}}` in a template. */

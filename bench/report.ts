@@ -54,13 +54,22 @@ export function about(
     ({ kind, entries, bytes }) =>
       `${entries.toLocaleString("en-US")} ${kind} entries of ${Math.round(bytes / entries)} bytes on average`,
   );
+  const programs = [...new Set(jobs.flatMap((result) => result.programs))];
+  const others =
+    programs.length === 0
+      ? ""
+      : `, others (${programs.join(", ")}; bench/peers/README.md) until the last entry has arrived`;
   const content = verified
-    ? "In a run before those that are timed a hash of what each entry says is compared as well."
+    ? "In a run before those that are timed, a hash of what the entries say is compared as well."
     : "What the entries say was not compared.";
-  return `Medians of ${repeats} runs, with the least and the most of them; candidates of a job take turns.
-${corpora.join("; ")}, read from a file on disk. The agent runs as published (\`run --once\`), start-up and end included; others (bench/peers/README.md)
-until the last entry has arrived. CPU and memory are the agent's own, from the kernel. The destination is another process that
-answers as the real one does${behaviour(orders)}. Each run counts what arrives, the agent's entries one by one by their record ids. ${content}`;
+  return `Medians of ${count(repeats, "run")}, with the least and the most of them; candidates of a job take turns.
+${corpora.join("; ")}, read from a file on disk. The agent runs as published (\`run --once\`), start-up and end included${others}.
+CPU and memory are each agent's own, from the kernel. The destination is another process that answers as the real one does${behaviour(orders)}.
+Each run counts what arrives, this agent's entries one by one by their record ids. ${content}`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function behaviour({ slowMs, refuseEvery }: Orders): string {

@@ -3,7 +3,7 @@ import { agent, type Candidate, type Place, peer } from "./candidate.ts";
 import type { Corpus } from "./corpus.ts";
 import type { Job } from "./jobs.ts";
 import type { Usage } from "./measure.ts";
-import { peersFor } from "./peers.ts";
+import { peersFor, versionOf } from "./peers.ts";
 import { oneRun } from "./report.ts";
 import { startSink } from "./sink/client.ts";
 import type { Orders } from "./sink/orders.ts";
@@ -18,6 +18,8 @@ export interface Result {
 export interface JobResult {
   readonly job: Job;
   readonly corpus: Corpus;
+  /** Other agents that took part, with their versions. */
+  readonly programs: readonly string[];
   readonly results: readonly Result[];
 }
 
@@ -34,7 +36,8 @@ export interface Rounds {
 
 export async function compete(job: Job, { orders, repeats, verify, peers, ...rest }: Rounds): Promise<JobResult> {
   const candidates = job.variants.map((variant) => agent(job, variant));
-  if (peers) candidates.push(...(await peersFor(job, rest.corpus.kind)).map((known) => peer(job, known)));
+  const others = peers ? await peersFor(job, rest.corpus.kind) : [];
+  candidates.push(...others.map((known) => peer(job, known)));
   const sink = await startSink();
   const place: Place = { ...rest, sink };
   const runs = new Map<Candidate, Usage[]>(candidates.map((candidate) => [candidate, []]));
@@ -71,5 +74,6 @@ export async function compete(job: Job, { orders, repeats, verify, peers, ...res
     const error = errors.get(candidate);
     return { candidate: candidate.name, runs: runs.get(candidate)!, ...(error !== undefined && { error }) };
   });
-  return { job, corpus: rest.corpus, results };
+  const programs = await Promise.all([...new Set(others.map(({ program }) => program))].map(versionOf));
+  return { job, corpus: rest.corpus, programs, results };
 }
