@@ -40,13 +40,16 @@ const VERSION = 4;
 const CHUNK = 4 * 1024 * 1024;
 const LONGEST = 64 * 1024;
 
-/** `entries` 0: as many as are usual for that kind. */
+/** `entries` 0: as many as are usual for that kind. Throws NoSource where they come from somewhere and that is not there. */
 export async function corpus(kind: CorpusKind, entries: number, seed: number): Promise<Corpus> {
   const source = SOURCES.find((known) => known.kind === kind)!;
   const count = entries || source.entries;
   const folder = join(tmpdir(), `audit-agent-bench-${userInfo().username}`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, `${kind}-v${VERSION}-${seed}-${count}.jsonl`);
+  const path = join(
+    folder,
+    [kind, `v${VERSION}`, source.version?.() ?? "", seed, `${count}.jsonl`].filter((part) => part !== "").join("-"),
+  );
   try {
     return JSON.parse(await readFile(`${path}.about`, "utf8")) as Corpus;
   } catch {

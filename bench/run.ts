@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { bundle } from "../scripts/build.ts";
 import { CORPUS_KINDS, type Corpus, type CorpusKind, corpus } from "./corpus.ts";
 import { writePart } from "./document.ts";
+import { NoSource } from "./entries/entry.ts";
 import { fanOut } from "./fan-out.ts";
 import { JOBS } from "./jobs.ts";
 import { QUIET_JOBS } from "./quiet.ts";
@@ -57,6 +58,8 @@ const OPTIONS = {
   note: { type: "string", default: "" },
   help: { type: "boolean", default: false },
 } as const;
+
+class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, allowNegative: true, options: OPTIONS });
@@ -138,14 +141,22 @@ function said({ kind, entries, bytes }: Corpus): string {
 
 function oneOf<T extends string>(what: string, given: string, known: readonly T[]): T {
   const found = known.find((name) => name === given);
-  if (found === undefined) throw new Error(`${what} ${given} is not known; there are ${known.join(", ")}`);
+  if (found === undefined) throw new UsageError(`${what} ${given} is not known, but ${known.join(", ")}`);
   return found;
 }
 
 function numberOf(what: string, given: string, least: number): number {
   const number = Number(given);
-  if (!Number.isSafeInteger(number) || number < least) throw new Error(`--${what} must be a number from ${least}`);
+  if (!Number.isSafeInteger(number) || number < least) throw new UsageError(`--${what} must be a number from ${least}`);
   return number;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (error instanceof NoSource) console.log(`skipped: ${error.message}`);
+  else if (error instanceof UsageError) {
+    console.error(`${error.message}; npm run bench -- --help tells what there is`);
+    process.exitCode = 2;
+  } else throw error;
+}

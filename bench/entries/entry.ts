@@ -13,8 +13,13 @@ export interface EntrySource {
   readonly kind: CorpusKind;
   /** How many, unless the command says otherwise. */
   readonly entries: number;
+  /** Of what entries are taken from, where that is not the code alone. Throws NoSource where it is not there. */
+  version?(): string;
   from(next: () => number): (i: number) => Entry;
 }
+
+/** Says what is missing. */
+export class NoSource extends Error {}
 
 /** For entries that name their level and one event. */
 export function passes(level: string, event: string): boolean {

@@ -5,8 +5,9 @@
 import { isUtf8 } from "node:buffer";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { crc32 } from "node:zlib";
 import { Level, levelOf, levelOfNumber } from "../../agent/api/view-level.ts";
-import { type Entry, type EntrySource, pick } from "./entry.ts";
+import { type Entry, type EntrySource, NoSource, pick } from "./entry.ts";
 
 /** The generator's buffer holds longer ones, but no destination's limit may be met. */
 const MAX_BYTES = 60_000;
@@ -15,6 +16,7 @@ const ROOT = resolve(process.env.AUDIT_CORPORA ?? join(import.meta.dirname, "../
 export const real: EntrySource = {
   kind: "real",
   entries: 1_000_000,
+  version: () => String(load().reduce((sum, { line }) => crc32(line, sum), 0)),
   from(next) {
     const entries = load();
     // A seed begins somewhere of its own; from there on the order is the writers'.
@@ -24,10 +26,11 @@ export const real: EntrySource = {
 };
 
 function load(): Entry[] {
-  if (!existsSync(ROOT)) throw new Error(`no real logs in ${ROOT}: set AUDIT_CORPORA to a folder with some`);
+  if (!existsSync(ROOT)) throw new NoSource(`no real logs in ${ROOT}: set AUDIT_CORPORA to a folder with some`);
   const files = readdirSync(ROOT, { recursive: true, encoding: "utf8" }).filter((name) => /\.(jsonl|log)$/.test(name));
   const entries = files.sort().flatMap((name) => linesOf(readFileSync(join(ROOT, name))).flatMap(entryOf));
-  if (entries.length === 0) throw new Error(`no entries in ${ROOT}: it has no .jsonl or .log files with JSON objects`);
+  if (entries.length === 0)
+    throw new NoSource(`no real logs in ${ROOT}: it has no .jsonl or .log files with JSON objects`);
   return entries;
 }
 
