@@ -1,22 +1,20 @@
 /** `npm run bench [job…] [-- option…]`: this agent and those found beside it, over generated logs, to their ends. `-- --help` tells the rest. */
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { bundle } from "../scripts/build.ts";
 import { CORPUS_KINDS, type Corpus, type CorpusKind, corpus } from "./corpus.ts";
 import { writePart } from "./document.ts";
 import { NoSource } from "./entries/entry.ts";
 import { fanOut } from "./fan-out.ts";
 import { JOBS } from "./jobs.ts";
+import { published } from "./published.ts";
 import { QUIET_JOBS } from "./quiet.ts";
 import { about, table } from "./report.ts";
 import { compete, type JobResult } from "./rounds.ts";
 import { type Orders, PLAIN } from "./sink/orders.ts";
 import { sinkLimit } from "./sink-limit.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FAN_OUT = "fan-out";
 const SINK = "sink";
 const NAMES = [...JOBS.map(({ name }) => name), FAN_OUT, SINK, ...QUIET_JOBS.map(({ name }) => name)];
@@ -108,14 +106,6 @@ async function main(): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The package as users install it, without its documents. */
-async function published(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  await bundle(join(ROOT, "agent/main.ts"), join(folder, "dist"));
-  for (const name of ["bin", "package.json"]) await cp(join(ROOT, name), join(folder, name), { recursive: true });
-  return join(folder, "bin/audit-agent.js");
 }
 
 /** What a benchmark says, or why it says nothing: the others go on. */
