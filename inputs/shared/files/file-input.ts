@@ -177,7 +177,9 @@ export class FileInput implements Input {
   }
 
   #consumed(): void {
-    if (this.#given?.memory) this.#given.consumed = this.#given.memory.offset;
+    const file = this.#given;
+    if (file?.memory) file.consumed = file.memory.offset;
+    if (file) this.#discovery.holder.rest(file);
     this.#given = undefined;
     this.#riders = [];
     // The batch, stored after them, may know less.
@@ -231,7 +233,7 @@ export class FileInput implements Input {
     file.unproved = undefined;
     if (file.compressed && file.damage !== undefined) this.#notices.damaged(file);
     if (step.is === "end" || !file.memory) {
-      if (this.#discovery.holder.over && !file.deleted && !file.strayed && file.unread === 0) file.close();
+      this.#discovery.holder.rest(file);
       return undefined;
     }
     file.holdingSince = undefined;

@@ -36,7 +36,7 @@ export class Holder {
   }
 
   /** More are open than should be. */
-  get over(): boolean {
+  get #over(): boolean {
     return this.#count > this.#options.maxOpenFiles;
   }
 
@@ -60,7 +60,7 @@ export class Holder {
   /** Keeps an open file open if it is worth it and there is room. */
   settle(file: LogFile): void {
     if (!file.isOpen || (file.finished && file.unread === 0 && !file.readable)) return;
-    if (!this.over || file.deleted || file.strayed) return;
+    if (!this.#over || file.deleted || file.strayed) return;
     file.close();
     this.#waiting.add(file);
     if (this.#saidFull) return;
@@ -71,6 +71,11 @@ export class Holder {
       component: this.#context.alias,
       message: `more than max_open_files (${this.#options.maxOpenFiles}) files have unread bytes: the newest are opened later, and lost if they are deleted before`,
     });
+  }
+
+  /** Closes a file that was read to its end, where more are open than should be: its next entry opens it again. */
+  rest(file: LogFile): void {
+    if (this.#over && !file.deleted && !file.strayed && !file.readable && file.unread === 0) file.close();
   }
 
   /** Opens files that waited, oldest first; many at the same time, once there is room for many. */

@@ -1,8 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, linkSync, mkdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Bench, line, lines, range } from "./harness.ts";
+import { nodeSystem, type System } from "./system.ts";
 
 let bench: Bench;
 beforeEach(() => {
@@ -144,6 +155,33 @@ test("more files than may be open are all read, and a removed directory ends not
   await many.done();
 });
 
+test("with more live files than may be open, those that were read are closed until they grow", async () => {
+  let open = 0;
+  const counting: System = {
+    ...nodeSystem,
+    async open(path, flags) {
+      open++;
+      return await nodeSystem.open(path, flags);
+    },
+  };
+  const many = new Bench({ maxOpenFiles: 5, groupBy: "file", paths: ["live/*.log"] }, { system: counting });
+  const folder = many.path("live");
+  const held = () =>
+    readdirSync("/proc/self/fd").filter((fd) => linkOf(`/proc/self/fd/${fd}`)?.startsWith(folder)).length;
+  mkdirSync(folder);
+  for (let i = 0; i < 30; i++) writeFileSync(many.path(`live/n${i}x.log`), lines(0, 2, `n${i}`));
+  many.start();
+  await many.untilCount(60);
+  await vi.waitFor(() => expect(held()).toBeLessThanOrEqual(5));
+  const before = open;
+  for (let i = 0; i < 30; i++) appendFileSync(many.path(`live/n${i}x.log`), lines(2, 3, `n${i}`));
+  await many.untilCount(90);
+  expect(new Set(many.got.map(({ id }) => id)).size).toBe(90);
+  expect(open).toBeGreaterThan(before);
+  await vi.waitFor(() => expect(held()).toBeLessThanOrEqual(5));
+  await many.done();
+});
+
 test("what a file cannot be: empty, only blank lines, not text", async () => {
   writeFileSync(bench.path("empty.log"), "");
   writeFileSync(bench.path("blank.log"), "\n\n\n");
@@ -154,3 +192,12 @@ test("what a file cannot be: empty, only blank lines, not text", async () => {
   appendFileSync(bench.path("blank.log"), lines(0, 1, "b"));
   await bench.untilCount(4);
 });
+
+/** Descriptors come and go while they are listed. */
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
