@@ -1,91 +1,97 @@
 /**
- * What the disk queue costs: appends 1 MiB batches of 468-byte records, group fsync going on, with a reader that takes each block from
- * memory and commits; then reads everything again from disk. `node bench/queue.ts [millions] [none|zstd] [key]`
+ * `npm run bench:queue [-- --repeats N --write --note TEXT]`: what the disk queue costs by itself, for each way to store its blocks and for
+ * several cadences of its group fsync. `--write`: into docs/benchmarks.md.
  */
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RecordBatch } from "../agent/api/batch.ts";
-import { systemClock } from "../agent/api/clock.ts";
-import { openQueue } from "../agent/queue/queue.ts";
-import type { QueueReader } from "../agent/queue/types.ts";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { median, writePart } from "./document.ts";
+import type { Cadence, Throughput } from "./queue-run.ts";
 
-const millions = Number(process.argv[2] ?? 2);
-const compression = process.argv[3] === "zstd" ? "zstd" : "none";
-const key = process.argv[4] ? Buffer.alloc(32, 1) : undefined;
-const RECORD = 468;
-const PER_BATCH = Math.floor((1 << 20) / RECORD);
-const batches = Math.ceil((millions * 1e6) / PER_BATCH);
+const RUN = fileURLToPath(new URL("queue-run.ts", import.meta.url));
+const MODES = [
+  { name: "as they are (default)", args: ["none"] },
+  { name: "zstd", args: ["zstd"] },
+  { name: "AES-256-GCM", args: ["none", "key"] },
+  { name: "zstd, AES-256-GCM", args: ["zstd", "key"] },
+];
+const CADENCES = [0, 10, 25, 50, 100, 250];
 
-const line = Buffer.from(`${JSON.stringify({ event: "user.login", details: "x".repeat(RECORD - 40) })}\n`);
-const text = Buffer.concat(Array.from({ length: PER_BATCH }, () => line));
-const source = { id: "AAAAAAAAAAAAAAAAAAAAAA", input: "tail", group: "/g", path: "/logs/a.jsonl" };
-// Two buffers, taking turns, stand for those an input reads into; making fresh ones is not the queue's cost.
-const buffers = [text, Buffer.from(text)];
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      repeats: { type: "string", default: "3" },
+      write: { type: "boolean", default: false },
+      note: { type: "string", default: "" },
+    },
+  });
+  const repeats = Number(values.repeats);
+  const text = `What the disk queue costs by itself: 468-byte entries in blocks of 1 MiB, fsynced in groups, taken from memory by one reader, and later
+read from disk by another. Medians of ${repeats} runs in turn.
 
-function batchAt(i: number): RecordBatch {
-  const starts = new Uint32Array(PER_BATCH);
-  const ends = new Uint32Array(PER_BATCH);
-  const offsets = new Float64Array(PER_BATCH);
-  for (let r = 0; r < PER_BATCH; r++) {
-    starts[r] = r * line.length;
-    ends[r] = (r + 1) * line.length - 1;
-    offsets[r] = i * text.length + r * line.length;
-  }
-  const positions = [{ key: "file", value: String(i) }];
-  const buffer = buffers[i % 2]!;
-  return new RecordBatch({ buffer, starts, ends, offsets, count: PER_BATCH, tag: "t", source, readTime: 1, positions });
+${await stored(repeats)}
+
+How often it fsyncs: 1,000 entries a second, in a block every 5 ms. \`0\` is what the queue does: the next fsync begins when the last one has
+ended, if there is something to sync. What is not durable is not delivered, so a slower cadence is latency.
+
+${await paced(repeats)}`;
+  console.log(text);
+  if (values.write) await writePart("npm run bench:queue", text, values.note);
 }
 
-const dir = await mkdtemp(join(tmpdir(), "audit-agent-bench-"));
-const queue = await openQueue({
-  dir,
-  maxBytes: 64 * 2 ** 30,
-  segmentBytes: 32 << 20,
-  reserveBytes: 0,
-  compression,
-  key,
-  clock: systemClock,
-  emit: (event) => console.error(event),
-});
-const options = { match: () => true, start: "oldest", onFull: "block", onDrop: () => undefined } as const;
-
-async function measure(what: string, work: () => Promise<unknown>): Promise<void> {
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  await work();
-  const { user, system } = process.cpuUsage(cpu);
-  const seconds = (performance.now() - began) / 1000;
-  const records = batches * PER_BATCH;
-  const cpuSeconds = (user + system) / 1e6 / (records / 1e6);
-  const split = `user ${(user / records).toFixed(3)}, system ${(system / records).toFixed(3)}`;
-  const speed = `${(records / seconds / 1e3).toFixed(0)} k/s, ${((records * line.length) / seconds / 1e6).toFixed(0)} MB/s`;
-  console.log(
-    `${what}: ${cpuSeconds.toFixed(3)} CPU-s per million (${split}), ${speed}, rss ${process.memoryUsage().rss >> 20} MiB`,
+async function stored(repeats: number): Promise<string> {
+  const runs = await inTurn<Throughput>(
+    repeats,
+    MODES.map(({ args }) => ["throughput", ...args]),
   );
+  const rows = MODES.map(({ name }, i) => {
+    const of = (key: keyof Throughput) => median(runs[i]!.map((run) => run[key]));
+    const cpu = of("userPerMillion") + of("systemPerMillion");
+    const cells = [cpu.toFixed(2), of("userPerMillion").toFixed(2), of("systemPerMillion").toFixed(2)];
+    return `| ${[name, ...cells, of("writtenPerMillion").toFixed(0), of("mbPerSecond").toFixed(0), of("readPerMillion").toFixed(2)].join(" | ")} |`;
+  });
+  return [
+    "| blocks | CPU-seconds per million | user | system | MB written per million | MB/s of entries | reading them from disk, CPU-seconds per million |",
+    "| --- | --: | --: | --: | --: | --: | --: |",
+    ...rows,
+  ].join("\n");
 }
 
-async function take(reader: QueueReader): Promise<number> {
-  let count = 0;
-  for (let block = await reader.next(); block; block = await reader.next()) count += block.batch.count;
-  return count;
+async function paced(repeats: number): Promise<string> {
+  const runs = await inTurn<Cadence>(
+    repeats,
+    CADENCES.map((ms) => ["cadence", String(ms)]),
+  );
+  const rows = CADENCES.map((ms, i) => {
+    const of = (key: keyof Cadence) => median(runs[i]!.map((run) => run[key]));
+    const cells = [of("p50").toFixed(1), of("p99").toFixed(1), of("syncsPerSecond").toFixed(0)];
+    return `| ${[ms, ...cells, `${(of("cpuShare") * 100).toFixed(1)} %`].join(" | ")} |`;
+  });
+  return [
+    "| at most one fsync in, ms | appended → given to the output, p50 ms | p99 ms | fsyncs per second | of a core |",
+    "| --: | --: | --: | --: | --: |",
+    ...rows,
+  ].join("\n");
 }
 
-const fresh = await queue.openReader({ alias: "fresh", ...options });
-await measure("append, fsync, read from memory, commit (recycling)", async () => {
-  for (let i = 0; i < batches; i++) {
-    await queue.append(batchAt(i), { read: PER_BATCH, created: 0, filtered: 0, states: [] });
-    if ((await take(fresh)) > 0) await fresh.commit(fresh.position, null);
+/** Each in a process of its own, with a folder of its own; the results of each. */
+async function inTurn<T>(repeats: number, runs: readonly string[][]): Promise<T[][]> {
+  const results: T[][] = runs.map(() => []);
+  for (let i = 0; i < repeats; i++) {
+    for (const [n, args] of runs.entries()) {
+      const dir = await mkdtemp(join(tmpdir(), "audit-agent-queue-"));
+      try {
+        const { stdout } = await promisify(execFile)(process.execPath, [RUN, dir, ...args]);
+        results[n]!.push(JSON.parse(stdout) as T);
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    }
   }
-  await queue.flush();
-});
-const late = await queue.openReader({ alias: "late", ...options });
-await measure("append, fsync (fresh files)", async () => {
-  for (let i = 0; i < batches; i++) {
-    await queue.append(batchAt(i), { read: PER_BATCH, created: 0, filtered: 0, states: [] });
-  }
-  await queue.flush();
-});
-await measure("read from disk", () => take(late));
-await queue.close();
-await rm(dir, { recursive: true });
+  return results;
+}
+
+await main();

@@ -40,6 +40,8 @@ export interface QueueOptions {
   readonly emit: Emit;
   /** Fresh blocks kept for readers, and the most that may wait for an fsync; 16 MiB unless told. */
   readonly memoryBytes?: number;
+  /** See `Writer`; 0 unless told, which `bench/queue.ts` shows to be right: what it saves in CPU, latency pays for. */
+  readonly syncEveryMs?: number;
   /** Given up first when the disk is full. */
   readonly reserve?: Pick<Reserve, "release" | "restore"> | undefined;
   readonly disk?: Disk;
@@ -133,6 +135,7 @@ class DiskQueue implements Queue {
       directory: options.dir,
       segmentBytes,
       pendingBytes: memoryBytes,
+      syncEveryMs: options.syncEveryMs ?? 0,
       zstd: options.compression === "zstd",
       keys: new KeyRing(options.key, options.previousKeys),
       clock,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { RecordBatch } from "../api/batch.ts";
 import { errorCode, messageOf } from "../state/disk.ts";
 import { encodeBlock, encodeMeta, encodePayload, Scratch } from "./block.ts";
@@ -14,6 +15,8 @@ export interface WriterOptions extends MakeOptions {
   readonly segmentBytes: number;
   /** The most that may wait for an fsync, in bytes of memory. */
   readonly pendingBytes: number;
+  /** The least from the beginning of one group fsync to that of the next; the next also waits for the end of the last. */
+  readonly syncEveryMs: number;
 }
 
 /** Written, not yet fsynced: kept so that it can be written again elsewhere. */
@@ -50,6 +53,7 @@ export class Writer {
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #syncing: Promise<void> | undefined;
+  #syncBegan = Number.NEGATIVE_INFINITY;
   /** An fsync failed: nothing more goes into the active segment, and what is pending goes elsewhere. */
   #suspect: Error | undefined;
   #closed = false;
@@ -191,6 +195,10 @@ export class Writer {
   }
 
   async #syncOnce(): Promise<void> {
+    const { clock, syncEveryMs } = this.#options;
+    const early = this.#syncBegan + syncEveryMs - clock.monotonic();
+    if (early > 0) await sleep(early);
+    this.#syncBegan = clock.monotonic();
     const upTo = this.#log.next - 1;
     const slow = this.#diskWait.watch("an fsync", this.#options.directory);
     try {
