@@ -14,10 +14,15 @@ export class Agent {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
   readonly #began = performance.now();
+  #stopping = false;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     this.#ended = new Promise((resolve) => child.once("exit", resolve));
+    child.once("exit", (code, signal) => {
+      // Whoever waits for what it delivers would wait for ever.
+      if (!this.#stopping) throw new Error(`the agent ended by itself (${signal ?? code})`);
+    });
   }
 
   static async start({ folder, launcher }: Place, config: string): Promise<Agent> {
@@ -51,7 +56,8 @@ export class Agent {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill();
+    this.#stopping = true;
+    if (this.#child.exitCode === null) this.#child.kill();
     await this.#ended;
   }
 }

@@ -46,10 +46,9 @@ export const CASES: readonly Case[] = [
 ];
 
 async function tailed(where: Where): Promise<Result[]> {
-  const logs = make(where.folder, TAILED, 0);
-  const active = logs.slice(0, ACTIVE);
   const results: Result[] = [];
   for (const watch of ["notify", "poll"]) {
+    const active = make(where.folder, TAILED, 0).slice(0, ACTIVE);
     const agent = await start(where, `, group_by: file, watch: ${watch}`);
     try {
       await arrived(where.sink, TAILED);

@@ -81,11 +81,11 @@ export async function axes(folder: string): Promise<Axis[]> {
     {
       name: "entry-size",
       title: "Entry size",
-      label: "bytes per entry",
-      step: ["KiB", 1024],
+      label: "KiB per entry",
+      step: ["KiB", 1],
       about:
         "Bytes are read, looked at, checksummed, written and sent; what is done once per entry is the line's beginning.",
-      runs: SIZES.map((size, i) => run(size, `${size} bytes`, {}, sizes[i])),
+      runs: SIZES.map((size, i) => run(size / 1024, `${size} bytes`, {}, sizes[i])),
     },
     {
       name: "outputs",

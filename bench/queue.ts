@@ -47,9 +47,11 @@ async function stored(repeats: number): Promise<string> {
     repeats,
     MODES.map(({ args }) => ["throughput", ...args]),
   );
+  const medianOf = (i: number, key: keyof Throughput) => median(runs[i]!.map((run) => run[key]));
+  const cpuOf = (i: number) => medianOf(i, "userPerMillion") + medianOf(i, "systemPerMillion");
   const rows = MODES.map(({ name }, i) => {
-    const of = (key: keyof Throughput) => median(runs[i]!.map((run) => run[key]));
-    const cpu = of("userPerMillion") + of("systemPerMillion");
+    const of = (key: keyof Throughput) => medianOf(i, key);
+    const cpu = cpuOf(i);
     const cells = [cpu.toFixed(2), of("userPerMillion").toFixed(2), of("systemPerMillion").toFixed(2)];
     return `| ${[name, ...cells, of("writtenPerMillion").toFixed(0), of("mbPerSecond").toFixed(0), of("readPerMillion").toFixed(2)].join(" | ")} |`;
   });
@@ -57,7 +59,18 @@ async function stored(repeats: number): Promise<string> {
     "| blocks | CPU-seconds per million | user | system | MB written per million | MB/s of entries | reading them from disk, CPU-seconds per million |",
     "| --- | --: | --: | --: | --: | --: | --: |",
     ...rows,
+    "",
+    verdict(cpuOf(1) - cpuOf(0), 1 - medianOf(1, "writtenPerMillion") / medianOf(0, "writtenPerMillion")),
   ].join("\n");
+}
+
+/** `more`: CPU-seconds per million with zstd, beyond those without; `saved`: the part of the bytes that are not written. */
+function verdict(more: number, saved: number): string {
+  const percent = `${Math.round(saved * 100)} %`;
+  if (more <= 0)
+    return `zstd is cheaper than the writes it saves: ${(-more).toFixed(2)} CPU-seconds per million less, and ${percent} of the bytes.`;
+  return `zstd is dearer than the writes it saves, by ${more.toFixed(2)} CPU-seconds per million: it is worth it where the ${percent} of the bytes that it
+does not write count for more than CPU, on a slow disk or a small one.`;
 }
 
 async function paced(repeats: number): Promise<string> {
