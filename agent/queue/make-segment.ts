@@ -23,6 +23,8 @@ export interface Active {
   readonly segment: Segment;
   readonly file: DiskFile;
   readonly index: BlockIndex;
+  /** Where its blocks begin: behind the snapshot. */
+  readonly begun: number;
   /** Of the next block, for its nonces. */
   counter: number;
 }
@@ -53,7 +55,7 @@ export async function beginSegment(log: Log, options: MakeOptions, base: number,
     await disk.syncDirectory(directory);
     const totals = new Map(state.totalRows());
     const segment = new Segment(log.shared, { path, home, base, totals, time, end });
-    return { segment, file, index: new BlockIndex(), counter: 3 };
+    return { segment, file, index: new BlockIndex(), begun: end, counter: 3 };
   } catch (error) {
     await file.close().catch(() => undefined);
     await tryDisk(() => disk.remove(path));

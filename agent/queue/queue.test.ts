@@ -91,6 +91,17 @@ describe("queue", () => {
     expect(events).toEqual([]);
   });
 
+  it("puts at least as much into a segment as its snapshot takes, however many positions there are", async () => {
+    const queue = await start({ segmentBytes: 32 * 1024 });
+    await reader(queue);
+    const long = "x".repeat(1000);
+    for (let i = 0; i < 400; i++) await put(queue, [`${i}`], "t", `file-${i}-${long}`);
+    expect(queue.stats().segments).toBeLessThan(20);
+    await queue.close();
+    open.splice(0);
+    expect((await start()).positions.get("tail")?.size).toBe(400);
+  });
+
   it("frees segments every cursor has passed, and recycles their files", async () => {
     const queue = await start({ segmentBytes: 32 * 1024 });
     const out = await reader(queue);

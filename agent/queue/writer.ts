@@ -137,13 +137,7 @@ export class Writer {
     const log = this.#log;
     if (this.#pendingBytes > this.#options.pendingBytes) await this.#sync();
     let active = this.#active;
-    if (
-      !active ||
-      this.#suspect ||
-      (active.index.length > 0 && active.segment.end + need > this.#options.segmentBytes)
-    ) {
-      active = await this.#turnOver();
-    }
+    if (!active || this.#suspect || this.#isFull(active, need)) active = await this.#turnOver();
     const entry: Pending = {
       seq: log.next,
       time: this.#options.clock.now(),
@@ -158,6 +152,11 @@ export class Writer {
     this.#pendingBytes += weight(batch);
     log.keep({ seq: entry.seq, batch, time: entry.time });
     this.#startSync();
+  }
+
+  /** Blocks take at least as much as the snapshot before them: with 100,000 files' positions each block would begin a segment of its own. */
+  #isFull({ segment, index, begun }: Active, need: number): boolean {
+    return index.length > 0 && segment.end + need > Math.max(this.#options.segmentBytes, 2 * begun);
   }
 
   /** Puts the entry behind the active segment's last block. When it fails nothing has changed but bytes beyond the end. */
