@@ -121,6 +121,11 @@ export class LogFile {
     return this.touched || (!this.compressed && this.size > this.end);
   }
 
+  /** Read or passed over to its end, and known not to have changed since: there is nothing to do before it does. */
+  get done(): boolean {
+    return this.finished && !this.readable && this.unread === 0;
+  }
+
   /** The content: of the file, or of what it holds compressed. */
   get source(): ByteSource {
     if (!this.#open) throw new Error(`${this.path} is not open`);

@@ -335,8 +335,10 @@ export class Matcher {
     const { ignoreOlder, readFrom } = this.#options;
     const old = ignoreOlder !== undefined && this.#context.clock.now() - file.mtime > ignoreOlder;
     if (!old && readFrom === "beginning") return;
-    if (old || file.compressed) await skipAll(file, memory);
-    else await skipToEnd(file, memory, this.#options.maxLineBytes);
+    if (old || file.compressed) {
+      await skipAll(file, memory);
+      file.touched = false;
+    } else await skipToEnd(file, memory, this.#options.maxLineBytes);
     file.consumed = memory.offset;
     file.end = memory.offset;
     this.#context.emit({

@@ -91,6 +91,12 @@ export class Newcomers {
           else this.#schedule.remove(file);
           continue;
         }
+        // A hundred thousand old ones that are passed over need not be opened once more, each to be finished.
+        if (file.done) {
+          this.#schedule.remove(file);
+          file.close();
+          continue;
+        }
         this.#schedule.add(file);
         this.#holder.settle(file);
       } catch (error) {

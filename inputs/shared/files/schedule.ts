@@ -39,10 +39,13 @@ export class Group {
     this.#files.add(file);
     this.#ordered = undefined;
   }
-  /** Keeps the order of the others: a group may have a hundred thousand files, and each is removed once. */
+  /**
+   * Keeps the order of the others: a group may have a hundred thousand files, and each is removed once. Most often it is the oldest, which
+   * is at the end, where nothing has to be moved up.
+   */
   remove(file: LogFile): void {
     this.#files.delete(file);
-    const at = this.#ordered?.indexOf(file) ?? -1;
+    const at = this.#ordered?.lastIndexOf(file) ?? -1;
     if (at >= 0) this.#ordered!.splice(at, 1);
     const late = this.#late.indexOf(file);
     if (late >= 0) this.#late.splice(late, 1);
@@ -52,10 +55,10 @@ export class Group {
     this.#ordered = undefined;
   }
 
-  /** Unfinished files, oldest first. */
+  /** Unfinished files, newest first. */
   get ordered(): readonly LogFile[] {
     if (!this.#ordered) {
-      this.#ordered = inOrder([...this.#files].filter((file) => !file.finished));
+      this.#ordered = inOrder([...this.#files].filter((file) => !file.finished)).reverse();
       this.#late = [...this.#files].filter((file) => file.finished && file.memory);
     }
     return this.#ordered;
@@ -63,9 +66,7 @@ export class Group {
 
   /** The newest file that is known. A compressed one is the rest of an older one, whatever its time says: nobody writes to it. */
   get newest(): LogFile | undefined {
-    return (
-      this.ordered.findLast((file) => file.memory && !file.compressed) ?? this.ordered.findLast((file) => file.memory)
-    );
+    return this.ordered.find((file) => file.memory && !file.compressed) ?? this.ordered.find((file) => file.memory);
   }
 
   turn(now: number, wait: number, mode: Mode): Turn {
@@ -99,7 +100,8 @@ export class Group {
   #ordinary(ordered: readonly LogFile[], now: number, wait: number, mode: Mode): Turn {
     const newestKnown = this.newest;
     let expected = false;
-    for (const file of ordered) {
+    for (let i = ordered.length - 1; i >= 0; i--) {
+      const file = ordered[i]!;
       if (!file.memory) {
         expected = true;
         continue;

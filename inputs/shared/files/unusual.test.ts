@@ -8,9 +8,11 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Bench, line, lines, range } from "./harness.ts";
 import { nodeSystem, type System } from "./system.ts";
@@ -180,6 +182,29 @@ test("with more live files than may be open, those that were read are closed unt
   expect(open).toBeGreaterThan(before);
   await vi.waitFor(() => expect(held()).toBeLessThanOrEqual(5));
   await many.done();
+});
+
+test("a file that is passed over as too old is opened once, and read on when it grows", async () => {
+  let open = 0;
+  const counting: System = {
+    ...nodeSystem,
+    async open(path, flags) {
+      open++;
+      return await nodeSystem.open(path, flags);
+    },
+  };
+  const old = new Bench({ ignoreOlder: 60_000, maxOpenFiles: 5 }, { system: counting });
+  for (let i = 0; i < 30; i++) {
+    writeFileSync(old.path(`n${i}.log`), lines(0, 2, `n${i}`));
+    utimesSync(old.path(`n${i}.log`), 1, 1);
+  }
+  old.start();
+  await vi.waitFor(() => expect(old.changes("skipped")).toHaveLength(30));
+  await setTimeout(3 * old.options.rotateWait);
+  expect(open).toBe(30);
+  appendFileSync(old.path("n7.log"), lines(2, 3, "n7"));
+  await old.untilCount(1);
+  await old.done();
 });
 
 test("what a file cannot be: empty, only blank lines, not text", async () => {
