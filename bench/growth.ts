@@ -128,7 +128,8 @@ function text(grown: readonly Grown[], repeats: number): string {
   );
   return `How the cost grows: the agent's CPU time per million entries, start-up taken off,
 tail → queue → Elasticsearch but for what the chart varies. Each point is the lowest of ${repeats} runs, in turn with all others, for what else
-the machine does can only add to it; dashed, the straight line with the least squares. Held over a point, the pointer shows its value.
+the machine does can only add to it; dashed, the straight line with the least squares. A chart opened by itself shows each point's
+value under the pointer.
 
 ${charts.join("\n\n")}`;
 }
