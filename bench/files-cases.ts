@@ -3,10 +3,11 @@ import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, empty, until } from "./agent.ts";
-import type { Sink } from "./destination.ts";
 import { OUTPUTS } from "./jobs.ts";
 import { sized } from "./made.ts";
 import type { Place } from "./once.ts";
+import type { Sink } from "./sink/client.ts";
+import { PLAIN } from "./sink/orders.ts";
 
 export interface Case {
   readonly name: string;
@@ -202,7 +203,7 @@ function start(where: Where, options: string): Promise<Agent> {
 /** For another agent to begin anew. */
 async function finish(agent: Agent, { folder, sink }: Where): Promise<void> {
   await agent.stop();
-  await sink.clear();
+  await sink.begin(PLAIN);
   await empty(join(folder, "data"));
 }
 

@@ -6,10 +6,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startSink } from "./destination.ts";
 import { writePart } from "./document.ts";
 import { CASES } from "./files-cases.ts";
 import { published } from "./published.ts";
+import { startSink } from "./sink/client.ts";
+import { PLAIN } from "./sink/orders.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
 const cases = CASES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const folder = await mkdtemp(join(tmpdir(), "audit-agent-files-"));
 const sink = await startSink();
+await sink.begin(PLAIN);
 try {
   const launcher = await published(join(folder, "package"));
   const rows: string[] = [];
@@ -32,7 +34,7 @@ try {
       rows.push(`| ${what} | ${part} | ${result} |`);
       console.log(`${name}: ${part}: ${result}`);
     }
-    await sink.clear();
+    await sink.begin(PLAIN);
     await rm(home, { recursive: true, force: true });
   }
   const table = ["| files | | |", "| --- | --- | --- |", ...rows].join("\n");

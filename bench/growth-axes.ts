@@ -1,9 +1,9 @@
 /** What the cost grows along: each axis a row of runs of the agent that differ in one thing. */
 import { join } from "node:path";
 import { corpus } from "./corpus.ts";
-import type { Sink } from "./destination.ts";
 import { OUTPUTS } from "./jobs.ts";
 import { type Made, sized, split } from "./made.ts";
+import type { Sink } from "./sink/client.ts";
 
 export interface Run {
   readonly x: number;
@@ -63,7 +63,8 @@ function lines(count: number, line: (i: number) => string): string {
 
 /** Makes the inputs of all axes in `folder`. */
 export async function axes(folder: string): Promise<Axis[]> {
-  const usual: Made = await corpus(ENTRIES, SEED);
+  const mixed = await corpus("mixed", ENTRIES, SEED);
+  const usual: Made = { ...mixed, all: mixed.all.ids };
   const run = (x: number, what: string, shape: Shape, input = usual): Run => ({
     x,
     what,

@@ -9,13 +9,14 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { svg } from "./chart.ts";
 import { corpus } from "./corpus.ts";
-import { type Sink, same, startSink } from "./destination.ts";
 import { writePart } from "./document.ts";
 import { type Line, leastSquares } from "./fit.ts";
 import { type Axis, axes, type Run } from "./growth-axes.ts";
 import { JOBS } from "./jobs.ts";
 import { type Place, runConfig, runJob } from "./once.ts";
 import { published } from "./published.ts";
+import { type Sink, same, startSink } from "./sink/client.ts";
+import { PLAIN } from "./sink/orders.ts";
 
 const CHARTS = fileURLToPath(new URL("../docs/benchmarks", import.meta.url));
 /** Below it, the line leaves so much unexplained that it cannot be called one. */
@@ -69,7 +70,7 @@ async function main(): Promise<void> {
 async function measureAll(place: Place, sink: Sink, all: readonly Axis[], repeats: number): Promise<Grown[]> {
   const lowest = new Map<Run | undefined, number>();
   const note = (run: Run | undefined, cpu: number) => lowest.set(run, Math.min(cpu, lowest.get(run) ?? cpu));
-  const line = await corpus(1, 1);
+  const line = await corpus("mixed", 1, 1);
   for (let i = 0; i < repeats; i++) {
     note(undefined, (await runJob(place, JOBS[1]!, line, sink)).cpuSeconds);
     for (const run of all.flatMap(({ runs }) => runs)) note(run, await cpuOf(place, sink, run));
@@ -84,9 +85,9 @@ async function measureAll(place: Place, sink: Sink, all: readonly Axis[], repeat
 /** Throws unless everything has arrived as often as there are outputs. */
 async function cpuOf(place: Place, sink: Sink, { input, copies, config }: Run): Promise<number> {
   const data = join(place.folder, "data");
+  await sink.begin(PLAIN);
   const { cpuSeconds } = await runConfig(place, data, config(data, sink));
   const { elasticsearch } = await sink.tallies();
-  await sink.clear();
   let checksum = 0;
   for (let i = 0; i < copies; i++) checksum = (checksum + input.all.checksum) % Number.MAX_SAFE_INTEGER;
   if (!same({ entries: copies * input.entries, checksum }, elasticsearch))

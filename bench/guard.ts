@@ -11,11 +11,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Corpus, corpus } from "./corpus.ts";
-import { type Sink, startSink } from "./destination.ts";
 import { JOBS, type Job } from "./jobs.ts";
 import { measure } from "./measure.ts";
 import { type Place, runJob } from "./once.ts";
 import { published } from "./published.ts";
+import { type Sink, startSink } from "./sink/client.ts";
 import { judge, LIMIT, type Ratios, ratiosOf, START, type Verdict } from "./verdict.ts";
 
 const BASELINE = fileURLToPath(new URL("baseline.json", import.meta.url));
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   try {
     await once(drain, "listening");
     const place = { folder, launcher: await published(join(folder, "package")) };
-    const input = await corpus(ENTRIES, SEED);
+    const input = await corpus("mixed", ENTRIES, SEED);
     const { port } = drain.address() as AddressInfo;
     const reference = async () =>
       (await measure(process.execPath, [REFERENCE, input.path, folder, `${port}`])).cpuSeconds;
@@ -69,7 +69,7 @@ async function main(): Promise<void> {
 }
 
 async function tasks(place: Place, input: Corpus, sink: Sink): Promise<Task[]> {
-  const line = await corpus(1, SEED);
+  const line = await corpus("mixed", 1, SEED);
   const find = (name: string) => JOBS.find((job) => job.name === name)!;
   const task = (name: string, job: Job, of: Corpus): Task => ({
     name,

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { seededIntegers } from "../test/fakes/random.ts";
-import { dashboardMembers, printed } from "./corpus.ts";
+import { dashboardMembers, printed } from "./entries/mixed.ts";
 import { add, type Tally } from "./tally.ts";
 
 export interface Made {

@@ -118,7 +118,7 @@ async function drain(from: QueueReader): Promise<number> {
 }
 
 async function throughput(dir: string, compression: "none" | "zstd", key: Buffer | undefined): Promise<Throughput> {
-  const all = batches(await readFile((await corpus(ENTRIES, 1)).path));
+  const all = batches(await readFile((await corpus("mixed", ENTRIES, 1)).path));
   const queue = await open(dir, { compression, key });
   const late = await reader(queue, "late");
   const fresh = await reader(queue, "fresh");
@@ -154,7 +154,7 @@ async function throughput(dir: string, compression: "none" | "zstd", key: Buffer
 }
 
 async function cadence(dir: string, syncEveryMs: number): Promise<Cadence> {
-  const { buffer, ends } = batches(await readFile((await corpus(ENTRIES, 1)).path))[0]!;
+  const { buffer, ends } = batches(await readFile((await corpus("mixed", ENTRIES, 1)).path))[0]!;
   const small = batchOf(buffer.subarray(0, ends[PER_BLOCK - 1]! + 1), 0);
   const queue = await open(dir, { syncEveryMs });
   const fresh = await reader(queue, "fresh");
