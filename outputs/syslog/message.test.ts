@@ -180,6 +180,12 @@ describe("longer than allowed", () => {
     }
     expect(String(cut({ structured_data: ["big"] }, entry))).toMatch(/ - - - \{"big"/);
   });
+  test.each(["udp", "tcp"])("nothing follows what is short enough without such a parameter: %s", (protocol) => {
+    const big = `${"x".repeat(300)}\n<0>Feb  1 10:00:00 host root was here${"x".repeat(300)}`;
+    const options = { protocol, structured_data: ["small", "big"], message: "template", template: "short" };
+    const message = cut(options, JSON.stringify({ big, small: "s" }));
+    expect(String(message)).toMatch(/ - - \[audit@32473 small="s"\] short \[cut\]$/);
+  });
   test("of what is no text all that has room is sent", () => {
     const message = cut({ message: "original" }, Buffer.alloc(2_000, 0x80));
     expect(message.length).toBeGreaterThan(476);

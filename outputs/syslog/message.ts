@@ -243,10 +243,13 @@ export class MessageBuilder {
   #cut(from: number, body: number, writer: ByteWriter): boolean {
     const most = from + this.#limit - CUT.length;
     if (most < body) return false;
-    let end = most;
-    // A character has three such bytes at most; more of them are none.
-    while (end > body && end > most - 3 && (writer.buffer[end]! & 0xc0) === 0x80) end--;
-    writer.length = end;
+    // Without a parameter that had no room it may be shorter: what lies behind it is not of this message.
+    if (most < writer.length) {
+      let end = most;
+      // A character has three such bytes at most; more of them are none.
+      while (end > body && end > most - 3 && (writer.buffer[end]! & 0xc0) === 0x80) end--;
+      writer.length = end;
+    }
     writer.bytes(CUT);
     if (!this.#saidCut) this.#sayCut();
     this.#saidCut = true;
