@@ -1,8 +1,9 @@
 /**
  * One HTTP request and its answer, on Node's own http: made for large bodies in memory that is used again. Such a body may be overwritten
  * only when the operating system has all of it: `Sending.sent` says so. And an answer that comes before the body is out (413, 429, a
- * refusal) ends the request at once: the connection is destroyed, the answer counts, and the body's memory is given up. HTTP libraries
- * either settle while they still send, or wait for the end of a body that nobody reads any more and lose the answer.
+ * refusal) ends the request at once: the connection is destroyed, the answer counts, and the body's memory is given up. Only a success
+ * waits for the rest of the body. HTTP libraries either settle while they still send, or wait for the end of a body that nobody reads any
+ * more and lose the answer.
  */
 import * as http from "node:http";
 import * as https from "node:https";
@@ -67,11 +68,18 @@ export async function exchange(options: Exchange): Promise<Answer> {
   });
   request.setNoDelay(true);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  /** The operating system has all of the body. */
+  const out = Promise.withResolvers<void>();
+  out.promise.catch(() => undefined);
   const abort = () => {
     reject(signal!.reason);
     request.destroy();
   };
-  const connecting = setTimeout(() => request.destroy(new ConnectTimeout()), CONNECT_MS);
+  const connecting = setTimeout(() => {
+    // Said here: a request that still waits for its proxy's tunnel says nothing when it is destroyed.
+    reject(new ConnectTimeout());
+    request.destroy();
+  }, CONNECT_MS);
   let answered = false;
   // Also after it settled: errors of a destroyed connection must not surface as uncaught.
   request.on("error", (error: NodeJS.ErrnoException) => {
@@ -79,6 +87,12 @@ export async function exchange(options: Exchange): Promise<Answer> {
     if (answered) return;
     if (sending && !request.writableFinished && /^(EPIPE|ECONNRESET)$/.test(error.code ?? "")) sending.broken = true;
     reject(error);
+  });
+  request.once("finish", out.resolve);
+  // Also where nothing else is said: of an answer that switches to another protocol.
+  request.once("close", () => {
+    out.reject(new Error("the server took the request without having all of it: the connection was closed before"));
+    if (!answered) reject(Object.assign(new Error("socket hang up"), { code: "ECONNRESET" }));
   });
   request.once("socket", (socket) => {
     const begun = () => {
@@ -91,10 +105,17 @@ export async function exchange(options: Exchange): Promise<Answer> {
   });
   request.on("response", (response) => {
     answered = true;
-    readText(response, options.whole).then(
-      (text) => resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response.headers), text }),
-      reject,
-    );
+    const { statusCode: status = 0, headers } = response;
+    readText(response, options.whole)
+      .then(async (text) => {
+        // Nobody has stored what was not sent: a success counts when the body is out.
+        if (status >= 200 && status < 300) {
+          if (!request.writableEnded) request.destroy();
+          await out.promise;
+        }
+        resolve({ status, headers: plainHeaders(headers), text });
+      })
+      .catch(reject);
   });
   signal?.addEventListener("abort", abort, { once: true });
   if (asking) {

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../agent/api/clock.ts";
 import { selfSigned } from "../../test/fakes/certificate.ts";
 import { FakeSink } from "../../test/fakes/http-sink.ts";
@@ -155,6 +155,43 @@ test.each([
   await expect(client([url]).request(post, signal())).rejects.toThrow(
     /does not speak HTTP\/1\.1|headers of the answer|closed before/,
   );
+});
+
+test("an answer that switches to another protocol is none", async () => {
+  const { url } = await speaks((socket) =>
+    socket.write("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"),
+  );
+  await expect(client([url]).request(post, signal())).rejects.toThrow("closed before the answer");
+});
+
+describe("an answer that comes before the body is out", () => {
+  const body = Buffer.alloc(32 * 1024 * 1024, "x");
+  const answers = (bytes: string, then: (socket: Socket) => void) =>
+    speaks((socket, turn) => {
+      if (turn === 0) socket.write(bytes, () => then(socket));
+    });
+
+  test("as a refusal ends the request, whose memory is not used again", async () => {
+    const bytes = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
+    const { url } = await answers(bytes, (socket) => socket.pause());
+    expect(await client([url]).request({ ...post, body }, signal())).toMatchObject({ status: 413, sent: false });
+  });
+  test("as a success waits for the body", async () => {
+    let read = 0;
+    const { url } = await answers(OK, (socket) => {
+      read = socket.bytesRead;
+      socket.on("data", (chunk) => {
+        read += chunk.length;
+      });
+    });
+    expect(await client([url]).request({ ...post, body }, signal())).toMatchObject({ status: 200, sent: true });
+    // The buffers of the two ends hold some megabytes.
+    expect(read).toBeGreaterThan(body.length / 2);
+  });
+  test("as a success is none where the connection ends first", async () => {
+    const { url } = await answers(OK, (socket) => socket.resetAndDestroy());
+    await expect(client([url]).request({ ...post, body }, signal())).rejects.toThrow("without having all of it");
+  });
 });
 
 test("an answer that drips is waited for until the signal aborts", async () => {

@@ -1,8 +1,10 @@
 /** Every output that speaks HTTP goes through the proxy that the environment names, with its own authority and server name inside. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../agent/api/clock.ts";
 import type { AnyOutputDefinition } from "../../agent/api/plugin.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
@@ -134,4 +136,20 @@ test("plain http is handed to HTTP_PROXY, which sees where it goes, and speaks f
   expect(proxy.asked).toEqual([`GET ${fake.url}/in?a=b`]);
   environment({ http_proxy: `http://user:pa55word@127.0.0.1:9` });
   await expect(probe(http, { url: "http://collector.test/in" })).rejects.toThrow(/ECONNREFUSED 127\.0\.0\.1:9$/);
+});
+
+test("a proxy that says nothing is given up like a server that cannot be reached", async () => {
+  const asked = Promise.withResolvers<Socket>();
+  const proxy = createServer((socket) => socket.once("data", () => asked.resolve(socket))).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  closing.push(() => proxy.close());
+  environment({ HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  closing.push(() => vi.useRealTimers());
+  const probing = probe(http, { url: "https://collector.test/in" });
+  const said = expect(probing).rejects.toThrow("no connection within 10 s");
+  const socket = await asked.promise;
+  closing.push(() => socket.destroy());
+  vi.advanceTimersByTime(10_000);
+  await said;
 });
