@@ -203,6 +203,91 @@ describe("queue", () => {
       expect(linesOf([batch, held])).toEqual(["kept", "held"]);
     });
 
+    it("goes back before the cursor is there where its reader let go of it", async () => {
+      const queue = await start();
+      const out = await reader(queue);
+      for (const text of ["one", "two"]) await queue.append(owned(text), extra);
+      await queue.flush();
+      await drain(out);
+      expect(given).toHaveLength(0);
+      out.holdAtMost(0);
+      expect(given).toHaveLength(2);
+      // What is to be read again is read from disk, and may be looked at again.
+      out.seek({ seq: 1, index: 0 });
+      const again = await out.next();
+      await queue.append(owned("three"), extra);
+      await queue.flush();
+      expect(lines(again!)).toEqual(["one"]);
+      expect(given).toHaveLength(2);
+    });
+
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    /** A block in memory that only `range` still looks at, as soon as the one behind has read it. */
+    async function ranged() {
+      const queue = await start();
+      const [out, behind] = [await reader(queue), await reader(queue, { alias: "behind" })];
+      await queue.append(owned("ranged"), extra);
+      await queue.flush();
+      await drain(out);
+      out.holdAtMost(0);
+      const range = () => out.range({ seq: 1, index: 0 }, { seq: 2, index: 0 })[Symbol.asyncIterator]();
+      const pass = async () => {
+        await drain(behind);
+        await behind.commit(behind.position, null);
+      };
+      return { queue, out, range, pass };
+    }
+
+    it("stays as long as anyone who reads it again is at it", async () => {
+      const { queue, range, pass } = await ranged();
+      const [first, second] = [range(), range()];
+      await first.next();
+      const block = await second.next();
+      expect((await first.next()).done).toBe(true);
+      await turn();
+      await pass();
+      expect(lines(block.value)).toEqual(["ranged"]);
+      expect(given).toHaveLength(0);
+      await second.next();
+      await turn();
+      await put(queue, ["next"]);
+      await queue.flush();
+      expect(given).toHaveLength(1);
+    });
+
+    it("stays for who begins to read it again while the one before has just ended", async () => {
+      const { range, pass } = await ranged();
+      for await (const _ of { [Symbol.asyncIterator]: range }) break;
+      const block = await range().next();
+      await turn();
+      await pass();
+      expect(lines(block.value)).toEqual(["ranged"]);
+    });
+
+    it("goes back where nobody ends the reading, once the cursor has passed it", async () => {
+      const { out, range, pass } = await ranged();
+      await range().next();
+      await pass();
+      expect(given).toHaveLength(0);
+      await out.commit({ seq: 2, index: 0 }, null);
+      expect(given).toHaveLength(1);
+    });
+
+    it("is another block's as soon as who reads from disk asks for the next one", async () => {
+      const queue = await start({ memoryBytes: 1 });
+      const out = await reader(queue);
+      const texts = Array.from({ length: 4 }, (_, i) => `${i}`.repeat(100));
+      for (const text of texts) await queue.append(owned(text), extra);
+      await queue.flush();
+      const seen: Block[] = [];
+      for await (const block of out.range({ seq: 1, index: 0 }, { seq: 5, index: 0 })) {
+        expect(lines(block)).toEqual([texts[seen.length]]);
+        expect(seen.map(({ batch }) => batch.buffer.length)).toEqual(seen.map(() => 0));
+        seen.push(block);
+      }
+      expect(seen).toHaveLength(4);
+    });
+
     it("goes back at once where it is read from disk later", async () => {
       const queue = await start({ memoryBytes: 1000 });
       const out = await reader(queue);

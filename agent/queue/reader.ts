@@ -48,8 +48,8 @@ export class Reader implements QueueReader, LogReader {
   #askedToDrop = 0;
   /** Blocks that `next` gave and the cursor has not passed: they may still be looked at. */
   readonly #held = new Map<number, Block>();
-  /** Blocks from memory that `range` gave. */
-  readonly #ranging = new Set<number>();
+  /** Blocks from memory that `range` gave, and to how many. */
+  readonly #ranging = new Map<number, number>();
   #movedAt: number;
   #closed = false;
 
@@ -281,12 +281,17 @@ export class Reader implements QueueReader, LogReader {
   }
 
   *#lent(block: Block): Iterable<Block> {
-    this.#ranging.add(block.seq);
+    const { seq } = block;
+    this.#ranging.set(seq, (this.#ranging.get(seq) ?? 0) + 1);
     try {
       yield block;
     } finally {
-      // Who asks for no other one has this turn to look at it.
-      setImmediate(() => this.#ranging.delete(block.seq));
+      // Who asks for no other one has this turn to look at it; and whoever began meanwhile as long as it takes.
+      setImmediate(() => {
+        const others = (this.#ranging.get(seq) ?? 1) - 1;
+        if (others > 0) this.#ranging.set(seq, others);
+        else this.#ranging.delete(seq);
+      });
     }
   }
 
@@ -330,7 +335,9 @@ export class Reader implements QueueReader, LogReader {
     if (isBefore(place, this.#cursor)) return;
     this.#cursor = place;
     this.#data = data;
-    for (const seq of this.#held.keys()) if (seq < place.seq) this.#held.delete(seq);
+    // Also those of a `range` that was left in its midst: nobody says that they are done with.
+    for (const blocks of [this.#held, this.#ranging])
+      for (const seq of blocks.keys()) if (seq < place.seq) blocks.delete(seq);
     if (isBefore(this.#head, place)) this.seek(place);
     this.#log.freeMemory();
     void this.#log.release();
