@@ -36,7 +36,8 @@ export function table(jobs: readonly JobResult[]): string {
 }
 
 function cells({ runs, error }: Result, { entries }: Corpus): string {
-  if (error !== undefined) return `failed: ${error.split("\n")[0]!.replace(/:$/, "").replaceAll("|", "\\|").slice(0, 200)} | | `;
+  if (error !== undefined)
+    return `failed: ${error.split("\n")[0]!.replace(/:$/, "").replaceAll("|", "\\|").slice(0, 200)} | | `;
   return MEASURES.map(({ of, digits }) => {
     const values = runs.map((usage) => of(usage, entries));
     const [least, most] = [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(digits));

@@ -4,12 +4,16 @@
  * the node that is asked next, and each of them again whenever the entry is sent. Such an entry must travel as text.
  */
 
+import { viewOf } from "../../agent/json/lexer.ts";
+
 /** As deep as Elasticsearch lets braces be. */
 export const MAX_LEVELS = 1_000;
 
 const DOT = 0x2e;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+/** How an escaped dot begins, and little else. */
+const ESCAPED = Buffer.from("\\u002");
 
 /** Why a JSON object cannot be sent as one; undefined where it can. */
 export function tooManyLevels(buffer: Buffer, start: number, end: number): string | undefined {
@@ -20,13 +24,21 @@ export function tooManyLevels(buffer: Buffer, start: number, end: number): strin
   return `names of more than ${MAX_LEVELS} levels, which would end the server`;
 }
 
-/** Dots anywhere, and backslashes, as a dot may be written `\u002e`. */
+/** Dots anywhere, also written `\\u002e`. Four bytes at once: a text may have one in every sentence, and a native search for each costs more. */
 function hasManyDots(bytes: Buffer): boolean {
+  const view = viewOf(bytes);
+  const last = (bytes.length - 4) | 0;
   let many = 0;
-  for (const sign of [DOT, BACKSLASH]) {
-    for (let at = bytes.indexOf(sign); at >= 0; at = bytes.indexOf(sign, at + 1)) if (++many >= MAX_LEVELS) return true;
+  let at = 0;
+  for (; at <= last; at = (at + 4) | 0) {
+    const others = view.getInt32(at, true) ^ 0x2e2e2e2e;
+    // The high bit of each byte that is a dot; a borrow may add one to it, never take one away.
+    const hits = (others - 0x01010101) & ~others & -0x7f7f7f80;
+    if (hits !== 0) many = (many + (Math.imul(hits >>> 7, 0x01010101) >>> 24)) | 0;
   }
-  return false;
+  for (; at < bytes.length; at++) if (bytes[at] === DOT) many++;
+  for (at = bytes.indexOf(ESCAPED); many < MAX_LEVELS && at >= 0; at = bytes.indexOf(ESCAPED, at + 1)) many++;
+  return many >= MAX_LEVELS;
 }
 
 /** The most levels that any path in valid JSON has: one for each name and each dot in it. */
