@@ -12,6 +12,8 @@ import { StreamTransport } from "./stream.ts";
 import { type Failures, type Frames, NONE, type Transport } from "./transport.ts";
 import { UdpTransport } from "./udp.ts";
 
+/** A write of less gets memory of its own size: a connection's window keeps hundreds of them, and each would keep a mebibyte. */
+const LITTLE = 256 * 1024;
 /** Three digits and a space. */
 const USUAL_COUNT = 4;
 const SPACE = 0x20;
@@ -60,7 +62,11 @@ export class SyslogOutput implements Output {
       }
     }
     this.#builder.done();
-    return { bytes: writer.view(), ends, done: () => bodyPool.give(writer) };
+    const bytes = writer.view();
+    if (bytes.length >= LITTLE) return { bytes, ends, done: () => bodyPool.give(writer) };
+    const own = Buffer.from(bytes);
+    bodyPool.give(writer);
+    return { bytes: own, ends };
   }
 
   /** Appends a message as the wire wants it. Answers why it cannot be sent, with nothing appended. */

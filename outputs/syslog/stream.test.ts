@@ -6,6 +6,8 @@ import { until } from "../../test/contract/lane.ts";
 import { FakeSyslog } from "../../test/fakes/syslog.ts";
 import { syslogOutput, writeLines } from "../../test/fakes/syslog-output.ts";
 import { serveTcp } from "../../test/fakes/tcp.ts";
+import { bodyPool } from "../shared/bodies.ts";
+import { ByteWriter } from "../shared/writer.ts";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -50,6 +52,39 @@ test("what was sent lately is sent again when the connection breaks, without a f
   await until("it arrived", () => seen(fake, "first") === 1);
   await fake.restart();
   await until("it came again", () => seen(fake, "first") === 2);
+});
+
+test("what may be sent again keeps memory of its own size, which is used again only when it will not be", async () => {
+  const fake = await start();
+  const out = await output({ port: fake.port });
+  /** The memory that the next write takes, and whether it is free. */
+  let memory = new ByteWriter();
+  const empty = () => {
+    for (memory = bodyPool.take(); memory.buffer.length > 0; ) memory = bodyPool.take();
+    memory.ensure(1);
+    bodyPool.give(memory);
+  };
+  const free = () => {
+    const taken = bodyPool.take();
+    bodyPool.give(taken);
+    return taken === memory;
+  };
+  empty();
+  await write(out, '{"n":"little"}');
+  expect(free()).toBe(true);
+  await write(out, `{"n":"much","x":"${"x".repeat(500_000)}"}`);
+  expect(free()).toBe(false);
+  await fake.restart();
+  await until("both came again", () => seen(fake, "little") === 2 && seen(fake, "much") === 2);
+  // Its turn comes when the connection has proved alive.
+  await write(out, '{"n":"after"}');
+  expect(free()).toBe(false);
+  const waits = memory;
+  empty();
+  passed += 20_000;
+  await write(out, '{"n":"next"}');
+  memory = waits;
+  expect(free()).toBe(true);
 });
 
 test("where the first server is down the next one is used", async () => {
