@@ -129,6 +129,46 @@ describe("ObjectLane", () => {
     hang = false;
   });
 
+  it("takes blocks in beside a write, and holds the cursor back until that is settled, in a crash too", async () => {
+    const bench = await open();
+    const store = new Store();
+    const gate = Promise.withResolvers<void>();
+    store.before = () => gate.promise;
+    let met = 0;
+    store.partition = (batch, index) => {
+      const [partition, n] = batch.bytes(index).toString().split(":");
+      met = Math.max(met, Number(n));
+      return partition!;
+    };
+    const cut = { assemble: { bytes: 20, ageMs: 60_000 } };
+    const lane = await bench.lane("out", store, cut);
+    await bench.append(lines("a", 0, 5));
+    await until(() => store.plans.length === 1);
+    // The next object is complete with a:9, and nothing is read beyond its block.
+    await bench.append(["b:5", "a:5"]);
+    await bench.append(lines("a", 6, 10));
+    await bench.append(lines("a", 10, 15));
+    await until(() => met >= 9);
+    await bench.queue.flush();
+    expect(met).toBe(9);
+    const copy = await mkdtemp(join(tmpdir(), "audit-agent-lane-"));
+    await cp(bench.dir, copy, { recursive: true });
+    gate.resolve();
+    await lane.settled(never);
+    expect(lane.status().ledger).toMatchObject({ read: 16, delivered: 16, queued: 0 });
+    const all = [...lines("a", 0, 15), "b:5"];
+    expect([...store.all()].sort()).toEqual([...all].sort());
+    expect(store.all().filter((line) => line.startsWith("a"))).toEqual(all.slice(0, -1));
+
+    const crashed = await open({ dir: copy });
+    const again = new Store();
+    const resumed = await crashed.lane("out", again, cut);
+    await resumed.settled(never);
+    expect(again.plans[0]).toEqual({ ...store.plans[0]!, repeat: true });
+    expect([...again.all()].sort()).toEqual([...all].sort());
+    expect(resumed.status().ledger).toMatchObject({ read: 16, delivered: 16, queued: 0 });
+  });
+
   it("does not write again what is settled beyond the cursor", async () => {
     const bench = await open();
     const store = new Store();
