@@ -1,9 +1,12 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "../../agent/api/clock.ts";
 import type { Output, WriteResult } from "../../agent/api/output.ts";
 import { Scanner } from "../../agent/json/scanner.ts";
 import { batchOf, entries } from "../../test/contract/records.ts";
 import { FakeSink, type FakeSinkOptions } from "../../test/fakes/http-sink.ts";
+import { bodyPool } from "../shared/bodies.ts";
 import definition from "./index.ts";
 import { checkOptions, httpOptions } from "./options.ts";
 
@@ -308,4 +311,32 @@ test.each([
   fake.script({ status });
   const result = await write(await output({ url: fake.url, body: "json_array" }), ["{}"]);
   expect(Object.keys(result)).toEqual(outcome === "stored" ? [] : [outcome]);
+});
+
+test("a body's memory is used again when all of it went out, and only then", async () => {
+  const fake = await start();
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => {
+      socket.pause();
+      socket.write("HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\nno");
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closing.push(() => server.close());
+  const early = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  /** Whether a write's memory is free behind it. */
+  const used = async (url: string, compression: string) => {
+    let memory = bodyPool.take();
+    while (memory.buffer.length > 0) memory = bodyPool.take();
+    // Large enough: what has to grow too far is never used again.
+    memory.ensure(16 * 1024 * 1024);
+    bodyPool.give(memory);
+    await write(await output({ url, compression }), entries(8_000, 0, "x".repeat(1_500)));
+    return bodyPool.take() === memory;
+  };
+  expect(await used(fake.url, "none")).toBe(true);
+  expect(await used(early, "none")).toBe(false);
+  // Its memory is the compressor's, which has read all of it.
+  expect(await used(early, "gzip")).toBe(true);
 });
