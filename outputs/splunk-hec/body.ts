@@ -125,7 +125,7 @@ export class EventBody {
   #time(batch: RecordBatch, index: number, writer: ByteWriter): boolean {
     const time = this.#view.time(batch, index);
     const own = time.kind === TimeKind.exact && time.ms >= 0;
-    const ms = own ? time.ms : batch.readTime;
+    const ms = own ? time.ms : Math.max(0, batch.readTime);
     const nanos = own ? time.nanos : 0;
     const seconds = Math.floor(ms / 1_000);
     const { buffer } = writer;
