@@ -300,6 +300,8 @@ export class FakeElasticsearch {
         chunks.push(chunk as Buffer);
         await delay(2);
       }
+      // A client that had sent all of it before the answer came may use the connection again.
+      response.end();
     } catch {
       // The sender gave up, as it should.
     } finally {
