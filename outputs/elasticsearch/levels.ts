@@ -4,7 +4,7 @@
  * the node that is asked next, and each of them again whenever the entry is sent. Such an entry must travel as text.
  */
 
-import { viewOf } from "../../agent/json/lexer.ts";
+import { skipString, viewOf } from "../../agent/json/lexer.ts";
 
 /** As deep as Elasticsearch lets braces be. */
 export const MAX_LEVELS = 1_000;
@@ -45,6 +45,7 @@ function hasManyDots(bytes: Buffer): boolean {
 function levelsOf(bytes: Buffer): number {
   /** Levels outside of each open container; negative for an array, whose members add none. */
   const open: { readonly levels: number; readonly object: boolean }[] = [];
+  const view = viewOf(bytes);
   let levels = 0;
   let name = 0;
   let most = 0;
@@ -53,7 +54,8 @@ function levelsOf(bytes: Buffer): number {
     switch (bytes[at]) {
       case QUOTE: {
         const from = at + 1;
-        for (at = from; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
+        // To the closing quote.
+        at = skipString(bytes, view, at, bytes.length) - 1;
         if (!isName) break;
         isName = false;
         name = 1 + dotsIn(bytes, from, at);
