@@ -26,9 +26,11 @@ describe.runIf(tight.there)("a real Elasticsearch that takes little at once", ()
     expect(await write(out, [many(1_500)])).toEqual({
       refused: expect.stringMatching(/^HTTP 429 .*this request alone/),
     });
-    // Early, too: most of it is still to be sent.
-    for (const count of [3_000, 30_000])
-      expect(await write(out, [many(count)])).toEqual({ refused: expect.stringMatching(/^HTTP 413/) });
+    // Early, too: most of it is still to be sent. An answer can be lost in the reset behind it; then the server is asked before the next body.
+    for (const count of [3_000, 30_000]) {
+      const said = await write(out, [many(count)]).catch(() => write(out, [many(count)]));
+      expect(said).toEqual({ refused: expect.stringMatching(/^HTTP 413/) });
+    }
     expect(await write(out, [many(100)])).toEqual({});
   });
 
