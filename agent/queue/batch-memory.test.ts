@@ -1,63 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { batchOf, linesOf } from "../../test/fakes/batch.ts";
 import { RecordBatch, Spans } from "../api/batch.ts";
-import { systemClock } from "../api/clock.ts";
-import { openQueue, type QueueOptions } from "./queue.ts";
-import type { Block, Queue, QueueReader, ReaderOptions } from "./types.ts";
+import { drain, lines, put, QueueHome, reader } from "./harness.ts";
+import type { QueueOptions } from "./queue.ts";
+import type { Block } from "./types.ts";
 
-let dir: string;
-const open: Queue[] = [];
+let home: QueueHome;
+const start = (options?: Partial<QueueOptions>) => home.start(options);
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "audit-agent-queue-"));
+  home = await QueueHome.make();
 });
-afterEach(async () => {
-  for (const queue of open.splice(0)) await queue.close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-async function start(options: Partial<QueueOptions> = {}): Promise<Queue> {
-  const queue = await openQueue({
-    dir,
-    maxBytes: 1 << 30,
-    segmentBytes: 64 * 1024,
-    reserveBytes: 0,
-    compression: "none",
-    clock: systemClock,
-    emit: () => undefined,
-    ...options,
-  });
-  open.push(queue);
-  return queue;
-}
-
-const reader = (queue: Queue, options: Partial<ReaderOptions> = {}): Promise<QueueReader> =>
-  queue.openReader({
-    alias: "out",
-    match: () => true,
-    start: "oldest",
-    onFull: "block",
-    onDrop: () => undefined,
-    ...options,
-  });
-
-let offset = 0;
-async function put(queue: Queue, lines: string[], tag = "t", key = "k"): Promise<void> {
-  const batch = batchOf(lines, { tag, firstOffset: offset, positions: [{ key, value: String(offset) }] });
-  offset += batch.buffer.length;
-  await queue.append(batch, { read: lines.length, created: 0, filtered: 0, states: [] });
-}
-
-const lines = (block: Block) => Array.from({ length: block.batch.count }, (_, i) => block.batch.bytes(i).toString());
-
-async function drain(from: QueueReader): Promise<string[]> {
-  const all: string[] = [];
-  for (let block = await from.next(); block; block = await from.next()) all.push(...lines(block));
-  return all;
-}
+afterEach(() => home.remove());
 
 describe("memory of batches that can be given back", () => {
   let given: ArrayBuffer[];

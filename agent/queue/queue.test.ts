@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,61 +6,20 @@ import { batchOf } from "../../test/fakes/batch.ts";
 import { RecordBatch } from "../api/batch.ts";
 import { systemClock } from "../api/clock.ts";
 import type { AgentEvent } from "../api/events.ts";
-import { NewerFormatError, openQueue, QueueKeyError, type QueueOptions } from "./queue.ts";
-import type { Block, Place, Queue, QueueReader, ReaderOptions } from "./types.ts";
+import { drain, lines, put, QueueHome, reader } from "./harness.ts";
+import { NewerFormatError, QueueKeyError, type QueueOptions } from "./queue.ts";
+import type { Place, QueueReader } from "./types.ts";
 
+let home: QueueHome;
 let dir: string;
 let events: AgentEvent[];
-const open: Queue[] = [];
+const start = (options?: Partial<QueueOptions>) => home.start(options);
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), "audit-agent-queue-"));
-  events = [];
+  home = await QueueHome.make();
+  ({ dir, events } = home);
 });
-afterEach(async () => {
-  for (const queue of open.splice(0)) await queue.close();
-  await rm(dir, { recursive: true, force: true });
-});
-
-async function start(options: Partial<QueueOptions> = {}): Promise<Queue> {
-  const queue = await openQueue({
-    dir,
-    maxBytes: 1 << 30,
-    segmentBytes: 64 * 1024,
-    reserveBytes: 0,
-    compression: "none",
-    clock: systemClock,
-    emit: (event) => events.push(event),
-    ...options,
-  });
-  open.push(queue);
-  return queue;
-}
-
-const reader = (queue: Queue, options: Partial<ReaderOptions> = {}): Promise<QueueReader> =>
-  queue.openReader({
-    alias: "out",
-    match: () => true,
-    start: "oldest",
-    onFull: "block",
-    onDrop: () => undefined,
-    ...options,
-  });
-
-let offset = 0;
-async function put(queue: Queue, lines: string[], tag = "t", key = "k"): Promise<void> {
-  const batch = batchOf(lines, { tag, firstOffset: offset, positions: [{ key, value: String(offset) }] });
-  offset += batch.buffer.length;
-  await queue.append(batch, { read: lines.length, created: 0, filtered: 0, states: [] });
-}
-
-const lines = (block: Block) => Array.from({ length: block.batch.count }, (_, i) => block.batch.bytes(i).toString());
-
-async function drain(from: QueueReader): Promise<string[]> {
-  const all: string[] = [];
-  for (let block = await from.next(); block; block = await from.next()) all.push(...lines(block));
-  return all;
-}
+afterEach(() => home.remove());
 
 describe("queue", () => {
   it("hands fresh blocks from memory and old ones from disk, in order", async () => {
@@ -89,6 +47,16 @@ describe("queue", () => {
     await again.flush();
     expect(await drain(back)).toEqual(["d"]);
     expect(events).toEqual([]);
+  });
+
+  it("puts at least as much into a segment as its snapshot takes, however many positions there are", async () => {
+    const queue = await start({ segmentBytes: 32 * 1024 });
+    await reader(queue);
+    const long = "x".repeat(1000);
+    for (let i = 0; i < 400; i++) await put(queue, [`${i}`], "t", `file-${i}-${long}`);
+    expect(queue.stats().segments).toBeLessThan(20);
+    await queue.close();
+    expect((await start()).positions.get("tail")?.size).toBe(400);
   });
 
   it("frees segments every cursor has passed, and recycles their files", async () => {
