@@ -104,7 +104,7 @@ export function skipPlain(view: DataView, from: number, end: number): number {
   while (p <= last) {
     const word = view.getInt32(p, true);
     const hits = hitsOf(word);
-    if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
+    if (hits !== 0) return (p + firstOf(hits)) | 0;
     p = (p + 4) | 0;
   }
   return p;
@@ -116,6 +116,11 @@ export function skipPlain(view: DataView, from: number, end: number): number {
  */
 export function hitsOf(word: number): number {
   return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & -0x7f7f7f80;
+}
+
+/** Which of the four bytes is the first with its high bit in `hits`, which is not 0. */
+export function firstOf(hits: number): number {
+  return (31 - Math.clz32(hits & -hits)) >> 3;
 }
 
 /** From a backslash to behind its escape. */

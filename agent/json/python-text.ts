@@ -1,6 +1,6 @@
 /** What stands in a string, told from the bytes, as Python would print it. */
 import { isLetterless, printedUnit } from "./escapes.ts";
-import { skipEscape } from "./lexer.ts";
+import { firstOf, skipEscape } from "./lexer.ts";
 
 const SLASH = 0x2f;
 
@@ -16,7 +16,7 @@ export function skipPrinted(view: DataView, from: number, end: number): number {
         word |
         (word + 0x01010101)) &
       -0x7f7f7f80;
-    if (hits !== 0) return (p + ((31 - Math.clz32(hits & -hits)) >> 3)) | 0;
+    if (hits !== 0) return (p + firstOf(hits)) | 0;
     p = (p + 4) | 0;
   }
   return p;

@@ -5,7 +5,7 @@ import type { RecordBatch } from "../../agent/api/batch.ts";
 import type { OutputContext } from "../../agent/api/context.ts";
 import type { Failure } from "../../agent/api/output.ts";
 import { TimeKind, View } from "../../agent/api/view.ts";
-import { hitsOf, viewOf } from "../../agent/json/lexer.ts";
+import { firstOf, hitsOf, viewOf } from "../../agent/json/lexer.ts";
 import { Encoder } from "../shared/encode.ts";
 import { textOf } from "../shared/text.ts";
 import { ByteWriter } from "../shared/writer.ts";
@@ -139,7 +139,7 @@ function quote(bytes: Buffer, to: ByteWriter): void {
       const word = from.getInt32(p, true);
       into.setInt32(at, word, true);
       const hits = hitsOf(word);
-      const plain = hits === 0 ? 4 : (31 - Math.clz32(hits & -hits)) >> 3;
+      const plain = hits === 0 ? 4 : firstOf(hits);
       p = (p + plain) | 0;
       at = (at + plain) | 0;
       if (hits !== 0) break;
