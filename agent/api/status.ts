@@ -32,6 +32,8 @@ export interface FilterStatus extends ComponentStatus {
 }
 
 export interface OutputStatus extends ComponentStatus {
+  /** By an operator: `reason` says by whom. */
+  readonly paused?: boolean;
   readonly ledger: Ledger;
   readonly backlog: { readonly records: number; readonly bytes: number; readonly oldest: number | undefined };
   readonly inFlight: number;

@@ -12,9 +12,11 @@ import { within } from "./waiting.ts";
 /** The chain around one output: cursor → batch → retry → time-out → write. */
 export interface Lane {
   readonly alias: string;
+  /** Whether the destination takes anything; where the lane is held and released. */
+  readonly health: LaneHealth;
   /** Runs until the signal aborts. Never throws: what a destination does is state, not an exception. */
   run(): Promise<void>;
-  /** Resolves when nothing is left to deliver, or the lane gave up for now (its destination is down), or the signal aborts. */
+  /** Resolves when nothing is left to deliver, or nothing is to be expected for now (its destination is down), or the signal aborts. */
   drained(signal: AbortSignal): Promise<void>;
   /** Resolves when every record up to now is settled, however long that takes. */
   settled(signal: AbortSignal): Promise<void>;
@@ -123,6 +125,7 @@ export function statusOf(parts: LaneParts, inFlight: number): OutputStatus {
     ledger,
     backlog: { ...backlog, records: ledger.queued },
     inFlight,
+    paused: health.held,
     lastProgress: health.lastProgress,
     waitsMs: parts.waitsMs,
   };

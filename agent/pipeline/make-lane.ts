@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import type { FieldReader } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
-import { type ResolvedOutput, tagMatcher } from "../api/config.ts";
+import type { ResolvedOutput } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { parseDuration } from "../api/options.ts";
+import { routeMatcher } from "../api/route.ts";
 import { type AnyOutputDefinition, defaultsOf, type ObjectOutputDefinition } from "../api/plugin.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, Queue } from "../queue/types.ts";
@@ -30,7 +31,7 @@ export const DEFAULT_TIMEOUT = "30s";
 /** Opens an output's cursor and puts the lane around the output. */
 export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Promise<Lane> {
   const { definition, alias, common, match } = output;
-  const matches = tagMatcher(match);
+  const matches = routeMatcher(match, alias);
   let lane: Lane | undefined;
   let ledger: LaneLedger | undefined;
   let gone = 0;

@@ -164,7 +164,7 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
     const done = fed.then(settle).catch(() => {});
 
     const drain = async () => {
-      const grace = AbortSignal.timeout(Math.min(service.grace, LONGEST_TIMER_MS));
+      const grace = AbortSignal.timeout(Math.min(service.shutdown_timeout, LONGEST_TIMER_MS));
       const late = new Promise<void>((resolve) => grace.addEventListener("abort", () => resolve(), { once: true }));
       for (const feed of feeds) feed.stop();
       await Promise.race([fed, late]);
