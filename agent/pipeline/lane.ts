@@ -7,6 +7,7 @@ import type { Place, QueueReader } from "../queue/types.ts";
 import { locate } from "./chunk.ts";
 import type { LaneHealth } from "./lane-health.ts";
 import type { LaneLedger } from "./lane-ledger.ts";
+import { sentWith } from "./letters.ts";
 import { within } from "./waiting.ts";
 
 /** The chain around one output: cursor → batch → retry → time-out → write. */
@@ -67,6 +68,7 @@ export async function bury(
         path: batch.source.path,
         offset: batch.offsets[at]!,
         original: batch.bytes(at),
+        sent: sentWith(batch, at),
       });
     },
   );
