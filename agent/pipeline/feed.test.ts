@@ -30,7 +30,18 @@ async function feedOf(
   );
   const { queue, clock } = bench;
   return {
-    feed: new Feed({ alias: "in", plugin: "test", input, chain, queue, fields: new Scanner([]), clock, emit, once }),
+    feed: new Feed({
+      alias: "in",
+      plugin: "test",
+      tag: "t",
+      input,
+      chain,
+      queue,
+      fields: new Scanner([]),
+      clock,
+      emit,
+      once,
+    }),
     events,
     bench,
   };

@@ -106,7 +106,7 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
         positions,
         once,
       });
-      const feed = new Feed({ alias, plugin: definition.name, input, chain, queue, fields, clock, emit, once });
+      const feed = new Feed({ alias, plugin: definition.name, tag, input, chain, queue, fields, clock, emit, once });
       shutdown.first(() => feed.close());
       feeds.push(feed);
     }
@@ -117,9 +117,10 @@ export async function startPipeline(config: ResolvedConfig, options: RunOptions)
       return {
         startedAt,
         inputs: feeds.map((feed) => feed.status()),
-        filters: config.filters.map(({ alias, definition }, at) => ({
+        filters: config.filters.map(({ alias, definition, match }, at) => ({
           alias,
           plugin: definition.name,
+          match,
           state: "ok",
           since: startedAt,
           reason: undefined,

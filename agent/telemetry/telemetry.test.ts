@@ -210,7 +210,7 @@ const output = (over: Partial<OutputStatus> = {}): OutputStatus => ({
 });
 const pipeline = (over: Partial<PipelineStatus> = {}): PipelineStatus => ({
   startedAt: START,
-  inputs: [{ alias: "tail", plugin: "tail", state: "ok", since: START, reason: undefined }],
+  inputs: [{ alias: "tail", plugin: "tail", tag: "audit.tail", state: "ok", since: START, reason: undefined }],
   filters: [],
   outputs: [output()],
   queue: { state: "ok", since: undefined, reason: undefined, bytes: 4096, maxBytes: 1e9, segments: 1, oldest: START },
