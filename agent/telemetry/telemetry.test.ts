@@ -270,6 +270,21 @@ test("metrics: counters from events, gauges from the status", async () => {
   }
 });
 
+test("metrics: how far inputs and their files are behind; two files of one name are one series", async () => {
+  const { telemetry } = setUp({ level: "silent" });
+  const file = { path: "/a", size: 10, offset: 5, bytes: 5, ms: 1500, deleted: false };
+  const files = [file, { ...file, bytes: 3, ms: 2500, deleted: true }, { ...file, path: '/"b"\n', bytes: 0, ms: 0 }];
+  const lag = { followed: 3, bytes: 8, ms: 2500, files };
+  telemetry.observe(() => pipeline({ inputs: [{ ...pipeline().inputs[0]!, lag }] }));
+  const text = await telemetry.metrics();
+  expect(text).toContain('audit_agent_input_files{input="tail"} 3');
+  expect(text).toContain('audit_agent_input_lag_bytes{input="tail"} 8');
+  expect(text).toContain('audit_agent_input_lag_seconds{input="tail"} 2.5');
+  expect(text).toContain('audit_agent_file_lag_bytes{input="tail",file="/a"} 8');
+  expect(text).toContain('audit_agent_file_lag_seconds{input="tail",file="/a"} 2.5');
+  expect(text).toContain('audit_agent_file_lag_bytes{input="tail",file="/\\"b\\"\\n"} 0');
+});
+
 test("the ledger as a table", () => {
   const ledger = { read: 1_234_567, created: 0, filtered: 200, delivered: 1_234_300, rejected: 0, lost: 0, queued: 67 };
   const table = formatLedger([
