@@ -3,7 +3,7 @@ import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../api
 import type { Clock } from "../api/clock.ts";
 import type { ComponentState, Emit } from "../api/events.ts";
 import type { Input } from "../api/input.ts";
-import type { ComponentStatus } from "../api/status.ts";
+import type { InputStatus } from "../api/status.ts";
 import { scanRecord } from "../json/scanner.ts";
 import type { Queue } from "../queue/types.ts";
 import type { FilterChain } from "./chain.ts";
@@ -13,6 +13,7 @@ import { Bell, orAbort } from "./waiting.ts";
 export interface FeedParts {
   readonly alias: string;
   readonly plugin: string;
+  readonly tag: string;
   readonly input: Input;
   readonly chain: FilterChain;
   readonly queue: Queue;
@@ -32,11 +33,14 @@ export interface Tap {
 
 /** A filter that holds the input is asked so often whether it still does. */
 const HOLD_MS = 1_000;
+/** So many files of an input are told of one by one. */
+const FILES_TOLD = 20;
 
 /** Pulls one input through the filters into the queue. Each input has its own feed: one that ends or waits does not hold the others. */
 export class Feed {
   readonly alias: string;
   readonly #plugin: string;
+  readonly #tag: string;
   readonly #input: Input;
   readonly #chain: FilterChain;
   readonly #queue: Queue;
@@ -60,6 +64,7 @@ export class Feed {
   constructor(parts: FeedParts) {
     this.alias = parts.alias;
     this.#plugin = parts.plugin;
+    this.#tag = parts.tag;
     this.#input = parts.input;
     this.#chain = parts.chain;
     this.#queue = parts.queue;
@@ -189,8 +194,19 @@ export class Feed {
     return this.#input.lostBytes?.() ?? 0;
   }
 
-  status(): ComponentStatus {
-    return { alias: this.alias, plugin: this.#plugin, state: this.#state, since: this.#since, reason: this.#reason };
+  status(): InputStatus {
+    const state = { state: this.#state, since: this.#since, reason: this.#reason };
+    // It reads what it can; what it cannot is the operator's to mend.
+    const trouble = this.#state === "ok" ? this.#input.trouble?.() : undefined;
+    const lag = this.#input.lag?.(FILES_TOLD);
+    return {
+      alias: this.alias,
+      plugin: this.#plugin,
+      tag: this.#tag,
+      ...state,
+      ...(trouble ? { state: "degraded", ...trouble } : {}),
+      ...(lag ? { lag } : {}),
+    };
   }
 
   #become(state: ComponentState, reason?: string): void {

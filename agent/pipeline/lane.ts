@@ -42,6 +42,9 @@ export interface LaneParts {
   readonly maxAgeMs: number | undefined;
   /** How long records may wait by design: linger, or the age of an object. */
   readonly waitsMs: number;
+  /** For the status. */
+  readonly match: readonly string[];
+  readonly guarantee: string;
 }
 
 /** Writes refused records away, fsynced; only then may the cursor pass them. Throws where the disk refuses: they are retried. */
@@ -130,5 +133,7 @@ export function statusOf(parts: LaneParts, inFlight: number): OutputStatus {
     paused: health.held,
     lastProgress: health.lastProgress,
     waitsMs: parts.waitsMs,
+    match: parts.match,
+    guarantee: parts.guarantee,
   };
 }

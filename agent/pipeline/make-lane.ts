@@ -77,6 +77,8 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     waitsMs: isObjects(definition)
       ? definition.assemble(output.options).ageMs
       : (common.batch.linger ?? parseDuration(defaults.linger ?? DEFAULT_LINGER)!),
+    match,
+    guarantee: definition.guarantee(output.options),
   };
   const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
   if (isObjects(definition)) {

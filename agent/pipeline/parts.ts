@@ -52,6 +52,7 @@ export async function makeFeed(config: ResolvedInput, around: Surroundings): Pro
   return new Feed({
     alias,
     plugin: definition.name,
+    tag,
     input,
     chain,
     queue: store.queue,

@@ -13,8 +13,9 @@ export function statusOf(
   return {
     startedAt,
     inputs: inputs.map((feed) => feed.status()),
-    filters: [...links.values()].map(({ config: { alias, definition }, part: { filter } }) => ({
+    filters: [...links.values()].map(({ config: { alias, definition, match }, part: { filter } }) => ({
       alias,
+      match,
       plugin: definition.name,
       state: "ok",
       since: startedAt,
