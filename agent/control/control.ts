@@ -119,7 +119,7 @@ export class Control {
     this.#lastReload = report;
     const { applied, changes, kept, problems } = report;
     emit({ is: "reload", applied, by, changes, kept, problems });
-    const message = applied ? "took a changed configuration" : "tried a configuration, which was not applied";
+    const message = applied ? "reloaded the configuration" : "tried to reload the configuration; nothing was changed";
     await this.#tell({ action: "reload", operator, details: { applied, changes, kept, problems }, message });
     return report;
   }
@@ -170,7 +170,7 @@ export class Control {
       await queue.flush();
       emit({ is: "created", by: "dead_letters", records: letters.length, reason: "replay" });
     });
-    const details = { ...chosen, records, left };
+    const details = { ...told(chosen), records, left };
     await this.#tell({
       action: "dead_letters.replay",
       operator,
@@ -194,7 +194,7 @@ export class Control {
       const reason = `discarded by ${operator.actor} (${operator.from})`;
       emit({ is: "lost", where: "dead_letters", name: "dead_letters", records: letters.length, bytes, reason });
     });
-    const details = { ...chosen, records };
+    const details = { ...told(chosen), records };
     await this.#tell({
       action: "dead_letters.discard",
       operator,
@@ -228,6 +228,15 @@ export class Control {
   close(): void {
     this.#history.close();
   }
+}
+
+/** Of many ids the first: an audit entry is no list of entries. */
+function told({ output, ids, all }: LettersChosen): object {
+  return {
+    ...(output === undefined ? {} : { output }),
+    ...(all ? { all } : {}),
+    ...(ids ? { ids: ids.slice(0, 20) } : {}),
+  };
 }
 
 function choice(chosen: LettersChosen): (letter: DeadLetter) => boolean {
