@@ -122,6 +122,8 @@ export interface OutputView extends PartView {
   readonly delivered_bytes: number;
   readonly retries: number;
   readonly last_progress: string | null;
+  /** How long records may wait by design (linger, the age of an assembled object): no backlog to speak of. */
+  readonly waits_seconds?: number;
 }
 
 export interface PipelineView {
