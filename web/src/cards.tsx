@@ -39,7 +39,15 @@ function Card({ id, name, plugin, marked, reason, open, children }: CardProps) {
   );
 }
 
-export function InputCard({ input, rates, open }: { input: InputView; rates: Rates; open: (subject: Subject) => void }) {
+export function InputCard({
+  input,
+  rates,
+  open,
+}: {
+  input: InputView;
+  rates: Rates;
+  open: (subject: Subject) => void;
+}) {
   const { alias, plugin, lag, reason } = input;
   const files = lag.files === 0 ? "" : ` · ${plural(lag.files, "file")}`;
   return (
@@ -64,7 +72,15 @@ export function InputCard({ input, rates, open }: { input: InputView; rates: Rat
   );
 }
 
-export function FilterCard({ filter, rates, open }: { filter: FilterView; rates: Rates; open: (subject: Subject) => void }) {
+export function FilterCard({
+  filter,
+  rates,
+  open,
+}: {
+  filter: FilterView;
+  rates: Rates;
+  open: (subject: Subject) => void;
+}) {
   const { alias, plugin, reason, filtered, created, chains } = filter;
   const dropping = rateOf(rates, alias, "filtered") ?? 0;
   return (
@@ -104,7 +120,15 @@ export function QueueCard({ queue }: { queue: QueueView }) {
   );
 }
 
-export function OutputCard({ output, rates, open }: { output: OutputView; rates: Rates; open: (subject: Subject) => void }) {
+export function OutputCard({
+  output,
+  rates,
+  open,
+}: {
+  output: OutputView;
+  rates: Rates;
+  open: (subject: Subject) => void;
+}) {
   const { alias, plugin, reason, backlog, retries } = output;
   return (
     <Card

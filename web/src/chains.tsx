@@ -32,7 +32,11 @@ export function Chains({ view }: { view: PipelineView }) {
           </ul>
         )}
         {more}
-        {all > groups.length && <p class="hint">The agent tells of {groups.length} of {count(all)} chains, those with breaks first.</p>}
+        {all > groups.length && (
+          <p class="hint">
+            The agent tells of {groups.length} of {count(all)} chains, those with breaks first.
+          </p>
+        )}
       </div>
     </section>
   );
@@ -52,7 +56,8 @@ function Chain({ chain, now }: { chain: ChainView; now: string }) {
         <State marked={marked} /> <bdi>{visible(chain.group)}</bdi>
       </p>
       <p class="facts">
-        {plural(chain.entries, "entry", "entries")} · {chain.scheme} · tip <code title={chain.tip}>{brief(chain.tip)}</code> · last{" "}
+        {plural(chain.entries, "entry", "entries")} · {chain.scheme} · tip{" "}
+        <code title={chain.tip}>{brief(chain.tip)}</code> · last{" "}
         <time dateTime={chain.active_at}>{clock(chain.active_at, now)}</time>
       </p>
       {why && <p class="said">Last break: {why}</p>}

@@ -24,13 +24,15 @@ interface Props {
 const HEIGHT = 170;
 const COLOURS = 7;
 const DASHES: readonly number[][] = [[], [], [6, 3], [2, 3], [10, 3, 2, 3], [4, 2], [1, 2]];
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800];
+const TIME_STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800,
+];
 /** Two charts with one pointer: what happened then, here and there. */
 const SYNC = "last-hour";
 
 export function Chart({ title, unit, times, lines, format, time = false, note }: Props) {
   const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>();
+  const plot = useRef<uPlot | null>(null);
   const [theme, setTheme] = useState(0);
   const [at, setAt] = useState<number | null>(null);
   const shape = lines.map(({ name, colour }) => `${name}:${colour}`).join("\n");
@@ -46,7 +48,7 @@ export function Chart({ title, unit, times, lines, format, time = false, note }:
     return () => {
       observer.disconnect();
       plot.current?.destroy();
-      plot.current = undefined;
+      plot.current = null;
     };
   }, [shape, theme]);
   // Nobody sees what is drawn while the page is hidden.

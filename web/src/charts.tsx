@@ -19,7 +19,8 @@ export function Charts({ model: { view, timeline } }: { model: Model }) {
   const perOutput = (values: (alias: string) => readonly (number | null)[]): Line[] =>
     drawn.map(({ alias }) => ({ name: alias, colour: colours.get(alias)!, values: values(alias) }));
   const left = more.length === 0 ? undefined : `${more.length} more outputs are not drawn`;
-  const trouble = inputs.some((input) => markOf(input).mark !== "ok") || timeline.lag(readers).some((lag) => (lag ?? 0) > 1);
+  const trouble =
+    inputs.some((input) => markOf(input).mark !== "ok") || timeline.lag(readers).some((lag) => (lag ?? 0) > 1);
   return (
     <section id="over-time" aria-labelledby="over-time-title">
       <h2 id="over-time-title">The last hour</h2>

@@ -64,7 +64,8 @@ function measured(picture: Element, ids: ReadonlySet<string>): Map<string, Box> 
   const { left, top } = picture.getBoundingClientRect();
   const boxes = new Map<string, Box>();
   for (const id of ids) {
-    const element = id === "filters" ? picture.querySelector('[data-column="filters"] .cards') : document.getElementById(id);
+    const element =
+      id === "filters" ? picture.querySelector('[data-column="filters"] .cards') : document.getElementById(id);
     const box = element?.getBoundingClientRect();
     if (!box) continue;
     const middle = Math.round(box.top + box.height / 2 - top);

@@ -12,7 +12,11 @@ export function Figures({ model: { view, rates } }: { model: Model }) {
   const lost = outputs.reduce((sum, { ledger }) => sum + ledger.lost, 0);
   return (
     <dl class="figures" aria-label="In numbers">
-      <Figure name="Read" value={rate(total(rates, inputs, "read"))} note={lag > 1 ? `${span(lag)} behind` : "up to date"} />
+      <Figure
+        name="Read"
+        value={rate(total(rates, inputs, "read"))}
+        note={lag > 1 ? `${span(lag)} behind` : "up to date"}
+      />
       <Figure
         name="Delivered"
         value={rate(total(rates, outputs, "delivered"))}

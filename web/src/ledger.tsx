@@ -16,7 +16,10 @@ export function Ledgers({ outputs }: { outputs: readonly OutputView[] }) {
   return (
     <section id="ledger" aria-labelledby="ledger-title" tabIndex={-1}>
       <h2 id="ledger-title">
-        Ledger <span class="sum">{outputs.length > 0 && (balanced ? "every entry is accounted for" : "does not balance")}</span>
+        Ledger{" "}
+        <span class="sum">
+          {outputs.length > 0 && (balanced ? "every entry is accounted for" : "does not balance")}
+        </span>
       </h2>
       <div class="panel">
         {outputs.length === 0 ? (

@@ -59,7 +59,8 @@ const NO_TAMPERING: ReadonlySet<string> = new Set(["head_missing", "restarted"])
 
 export function chainMark({ state, last_break }: ChainView): Marked {
   if (state === "intact") return { mark: "ok", word: "intact" };
-  if (state === "broken" && last_break && NO_TAMPERING.has(last_break.kind)) return { mark: "busy", word: "begun anew" };
+  if (state === "broken" && last_break && NO_TAMPERING.has(last_break.kind))
+    return { mark: "busy", word: "begun anew" };
   return { mark: "bad", word: state };
 }
 

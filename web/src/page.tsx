@@ -14,8 +14,8 @@ import { Orphans } from "./orphans.tsx";
 import { Picture } from "./picture.tsx";
 import { Tail } from "./tail.tsx";
 import { useAgent } from "./use-agent.ts";
-import { VerdictPanel } from "./verdict-panel.tsx";
 import { titleOf, verdictOf } from "./verdict.ts";
+import { VerdictPanel } from "./verdict-panel.tsx";
 
 export function Page({ api, refused, signOut }: { api: Api; refused: () => void; signOut: () => void }) {
   const { model, connection, log } = useAgent(api, refused);

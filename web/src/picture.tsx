@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { FilterView, InputView, OutputView } from "../../agent/api/operate.ts";
 import { FilterCard, InputCard, OutputCard, QueueCard } from "./cards.tsx";
 import type { Subject } from "./details.tsx";
-import { Edges, type Edge } from "./edges.tsx";
+import { type Edge, Edges } from "./edges.tsx";
 import { bytes, rate } from "./format.ts";
 import { inputMark, markOf, outputMark, worstFirst } from "./mark.ts";
 import { partId } from "./problems.ts";
@@ -84,7 +84,12 @@ function edgesOf(
   if (filters.length > 0) edges.push({ from: "filters", to: "queue", rate: read, mark: "ok" });
   for (const output of outputs) {
     const { mark } = outputMark(output);
-    edges.push({ from: "queue", to: partId("output", output.alias), rate: rateOf(rates, output.alias, "delivered") ?? 0, mark });
+    edges.push({
+      from: "queue",
+      to: partId("output", output.alias),
+      rate: rateOf(rates, output.alias, "delivered") ?? 0,
+      mark,
+    });
   }
   return edges;
 }
@@ -100,7 +105,8 @@ function Column({ title, number, sum, children }: ColumnProps) {
   return (
     <div class="column" data-column={title.toLowerCase()}>
       <h3>
-        {title} {number !== undefined && number > 1 && <span class="number">{number}</span>} <span class="sum">{sum}</span>
+        {title} {number !== undefined && number > 1 && <span class="number">{number}</span>}{" "}
+        <span class="sum">{sum}</span>
       </h3>
       <div class="cards">{children}</div>
     </div>

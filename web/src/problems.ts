@@ -56,7 +56,8 @@ function outputProblems(output: OutputView, { time }: PipelineView, rates: Rates
   else if (isDown(output)) say("bad", `${alias} has been down since ${since}: ${waiting}`, output.reason);
   else if (state === "degraded") {
     say("warn", `${alias} has had trouble since ${since}, but goes on: ${waiting}`, output.reason);
-  } else if (stalled) say("warn", `${alias} settles nothing: ${waiting}, the oldest for ${span(backlog.oldest_seconds)}`);
+  } else if (stalled)
+    say("warn", `${alias} settles nothing: ${waiting}, the oldest for ${span(backlog.oldest_seconds)}`);
   else if (isBehind(output)) say("busy", behind(output, rates));
   return problems;
 }
@@ -121,7 +122,12 @@ function chainProblems(view: PipelineView): Problem[] {
   const problems = broken.slice(0, CHAINS_NAMED).map((chain): Problem => {
     const held = { stopped: ", and reading has stopped there", quarantined: ", and what follows is kept aside" };
     const then = chain.state === "stopped" || chain.state === "quarantined" ? held[chain.state] : "";
-    return { level: "bad", text: `The hash chain of ${visible(chain.group)} is broken${then}`, reason: breakOf(chain, view.time), anchor };
+    return {
+      level: "bad",
+      text: `The hash chain of ${visible(chain.group)} is broken${then}`,
+      reason: breakOf(chain, view.time),
+      anchor,
+    };
   });
   if (broken.length > CHAINS_NAMED) {
     problems.push({ level: "bad", text: `${broken.length - CHAINS_NAMED} more hash chains are broken`, anchor });
@@ -140,7 +146,10 @@ export function breakOf({ last_break: last, breaks }: ChainView, now: string): s
 function leftBehind({ dead_letters: letters, orphans, lost_at_input_bytes: vanished }: PipelineView): Problem[] {
   const problems: Problem[] = [];
   if (letters.records > 0) {
-    const refused = letters.records === 1 ? "1 entry was refused for good and waits" : `${count(letters.records)} entries were refused for good and wait`;
+    const refused =
+      letters.records === 1
+        ? "1 entry was refused for good and waits"
+        : `${count(letters.records)} entries were refused for good and wait`;
     problems.push({ level: "warn", text: `${refused} as dead letters for a decision`, anchor: "dead-letters" });
   }
   if (vanished > 0) {

@@ -86,7 +86,11 @@ export function rateOf(rates: Rates, part: string, counter: Counter): number | u
 }
 
 /** Of all of them together; unknown while none is known. */
-export function total(rates: Rates, parts: readonly { readonly alias: string }[], counter: Counter): number | undefined {
+export function total(
+  rates: Rates,
+  parts: readonly { readonly alias: string }[],
+  counter: Counter,
+): number | undefined {
   let sum: number | undefined;
   for (const { alias } of parts) {
     const rate = rateOf(rates, alias, counter);

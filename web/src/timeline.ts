@@ -71,7 +71,12 @@ export class Timeline {
 
   /** Entries per second read by all inputs together. */
   read(inputs: readonly string[]): Column {
-    return this.#fold("read", inputs, (column) => this.#perSecond(column), (a, b) => a + b);
+    return this.#fold(
+      "read",
+      inputs,
+      (column) => this.#perSecond(column),
+      (a, b) => a + b,
+    );
   }
 
   /** The input furthest behind, seconds. */

@@ -1,7 +1,7 @@
 import type { PipelineView } from "../../agent/api/operate.ts";
 import { clock, plural, secondsBetween, span } from "./format.ts";
-import type { Level, Problem } from "./problems.ts";
 import type { Mark } from "./mark.ts";
+import type { Level, Problem } from "./problems.ts";
 import { Sign } from "./signs.tsx";
 import type { Connection } from "./stream.ts";
 import type { Verdict } from "./verdict.ts";
