@@ -10,7 +10,7 @@ export function About({ view }: { view: PipelineView }) {
       <h2 id="about-title">About this agent</h2>
       <dl class="about panel">
         <Fact name="Version" value={version} />
-        <Fact name="Node.js" value={node} />
+        <Fact name="Node name" value={node} />
         <Fact name="Process" value={`${pid}, ${bytes(process.resident_bytes)} resident`} />
         <Fact name="CPU time" value={span(process.cpu_seconds)} />
         <Fact name="Started" value={clock(started, time)} />
