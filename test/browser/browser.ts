@@ -52,5 +52,7 @@ export async function screenshot(page: Page, name: string, fullPage = true): Pro
   const folder = process.env.SCREENSHOTS;
   if (folder === undefined) return;
   mkdirSync(folder, { recursive: true });
+  // The header sticks to where the window is.
+  if (fullPage) await page.evaluate(() => window.scrollTo(0, 0));
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage, animations: "disabled" });
 }

@@ -2,16 +2,7 @@
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { OperateServer } from "../fakes/operate-server.ts";
-import {
-  chainView,
-  historyOf,
-  inputView,
-  ledgerOf,
-  letterView,
-  NOON,
-  outputView,
-  wellView,
-} from "../fakes/operate-views.ts";
+import { chainView, historyOf, inputView, letterView, NOON, outputView, wellView } from "../fakes/operate-views.ts";
 import { launch, missingBrowser, openPage, screenshot } from "./browser.ts";
 import { LivePage } from "./live-page.ts";
 
@@ -46,12 +37,17 @@ function flow(server: OperateServer, seconds = 6): void {
   for (let i = 0; i < seconds; i++) {
     server.tell((view) => {
       for (const input of view.inputs) {
+        if (input.state !== "ok") continue;
         input.read = { records: input.read.records + 612, bytes: input.read.bytes + 612 * 468 };
       }
       for (const filter of view.filters) if (filter.filtered > 0) filter.filtered += 60;
       for (const output of view.outputs) {
-        if (output.state !== "ok" || output.paused) continue;
         const { ledger } = output;
+        if (output.state !== "ok" || output.paused) {
+          const queued = output.backlog.records;
+          output.ledger = { ...ledger, read: ledger.delivered + ledger.filtered + queued, queued };
+          continue;
+        }
         output.ledger = {
           ...ledger,
           read: ledger.read + 1224,
@@ -89,16 +85,16 @@ run("a destination goes down, and comes back", async () => {
   await live.says("Nothing lost. All caught up.");
   flow(server, 4);
   for (let i = 1; i <= 6; i++) {
-    server.tell((view) => {
-      const output = view.outputs[0]!;
-      output.state = "degraded";
-      output.since = new Date(NOON).toISOString();
-      output.last_progress = new Date(NOON - 1000).toISOString();
-      output.reason = "connect ECONNREFUSED 10.0.4.17:9200";
-      output.retries = 41;
-      output.backlog = { records: 2071 * i + 5, bytes: 5_817_708, oldest_seconds: 12 * i };
-      output.ledger = { ...output.ledger, read: output.ledger.read + 2071, queued: output.backlog.records };
-    }, 12);
+    server.view.outputs[0] = {
+      ...server.view.outputs[0]!,
+      state: "degraded",
+      since: new Date(NOON).toISOString(),
+      last_progress: new Date(NOON - 1000).toISOString(),
+      reason: "connect ECONNREFUSED 10.0.4.17:9200",
+      retries: 41,
+      backlog: { records: 2071 * i + 5, bytes: 5_817_708, oldest_seconds: 2 * i },
+    };
+    flow(server, 1);
   }
   await live.says("elasticsearch has been down since 10:32: 12,431 entries wait, nothing lost.");
   expect(await page.title()).toBe("● 1 problem – audit-agent");
@@ -128,18 +124,17 @@ run("a hash chain breaks", async () => {
   flow(server, 3);
   server.tell((view) => {
     const filter = view.filters[0]!;
-    filter.state = "degraded";
-    filter.reason = "1 break";
     const group = "/var/log/dashboard/audit-*.jsonl";
     const at = new Date(NOON).toISOString();
     const path = "/var/log/dashboard/audit-2026-02-12.jsonl";
     const explanation = "the entry was changed after it was written";
     const last_break = { kind: "edited", explanation, path, offset: 4_812_044, at };
-    filter.chains!.breaks = 1;
-    filter.chains!.groups = [
+    const groups = [
       chainView(group, { state: "broken", breaks: 1, last_break }),
       chainView("/var/log/agent/agent-audit.jsonl"),
     ];
+    const chains = { ...filter.chains!, breaks: 1, groups };
+    view.filters[0] = { ...filter, state: "degraded", reason: "1 break", chains };
   });
   await live.says("The hash chain of /var/log/dashboard/audit-*.jsonl is broken.");
   const chains = live.section("Hash chains");
@@ -371,5 +366,4 @@ run("an update costs less than a frame, with an hour of data and five outputs", 
     `  an update: ${each.toFixed(1)} ms of script, ${((after.all - before.all) / updates).toFixed(1)} ms in all\n`,
   );
   expect(each).toBeLessThan(16);
-  expect(ledgerOf({}).read).toBe(0);
 });

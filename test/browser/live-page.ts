@@ -52,7 +52,7 @@ export class LivePage {
   }
 
   get tailRows(): Locator {
-    return this.page.locator(".tail > li");
+    return this.page.locator(".tail li");
   }
 
   /** What axe finds wrong, a line each; by WCAG 2.2 AA and axe's own best practices. */

@@ -9,7 +9,9 @@ import type {
 } from "../../agent/api/operate.ts";
 import { imbalance, type Ledger } from "../../agent/api/status.ts";
 
-export type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object ? Mutable<T[K]> : T[K] };
+/** A view that a test changes, a part at a time. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Part)[] ? Writable<Part>[] : T[K] };
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The agent's start in all of these. */
 export const STARTED = "2026-02-12T07:20:00.000Z";

@@ -2,9 +2,9 @@
 import type { ComponentChildren } from "preact";
 import type { FilterView, InputView, OutputView, QueueView } from "../../agent/api/operate.ts";
 import type { Subject } from "./details.tsx";
-import { byteRate, bytes, count, entries, plural, rate, short, span } from "./format.ts";
+import { byteRate, bytes, count, plural, rate, short, span } from "./format.ts";
 import { inputMark, type Marked, markOf, outputMark } from "./mark.ts";
-import { partId } from "./problems.ts";
+import { partId, waits } from "./problems.ts";
 import { type Rates, rateOf } from "./rates.ts";
 import { State } from "./signs.tsx";
 import { visible } from "./text.ts";
@@ -144,9 +144,8 @@ export function OutputCard({
         {retries > 0 && reason !== null ? ` · ${plural(retries, "retry", "retries")}` : ""}
       </p>
       <p class="backlog">
-        {backlog.records === 0
-          ? "nothing waits"
-          : `${entries(backlog.records)} wait${backlog.records === 1 ? "s" : ""}, the oldest ${span(backlog.oldest_seconds)}`}
+        {waits(backlog.records)}
+        {backlog.records > 0 && `, the oldest ${span(backlog.oldest_seconds)}`}
       </p>
     </Card>
   );

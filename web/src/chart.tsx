@@ -22,6 +22,7 @@ interface Props {
 }
 
 const HEIGHT = 170;
+const HOUR_SECONDS = 3600;
 const COLOURS = 7;
 const DASHES: readonly number[][] = [[], [], [6, 3], [2, 3], [10, 3, 2, 3], [4, 2], [1, 2]];
 const TIME_STEPS = [
@@ -107,7 +108,10 @@ function optionsOf(
     padding: [8, 6, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC }, points: { size: 5 } },
     // From nothing up, and never so near that one entry looks like a mountain.
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(max * 1.08, time ? 2 : 5)] } },
+    scales: {
+      x: { time: true, range: (_, __, max) => [max - HOUR_SECONDS, max] },
+      y: { range: (_, __, max) => [0, Math.max(max * 1.08, time ? 2 : 5)] },
+    },
     axes: [
       { ...axis, space: 60, size: 24, gap: 4, values: (_, splits) => splits.map(hourMinute) },
       {

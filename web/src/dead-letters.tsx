@@ -110,7 +110,9 @@ export function DeadLetters({ api, view, refused }: { api: Api; view: PipelineVi
             </ul>
             {more && (
               <button type="button" class="more" onClick={loadMore}>
-                Show more ({letters.length} of {total})
+                <span>
+                  Show more ({letters.length} of {total})
+                </span>
               </button>
             )}
           </>

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Mark } from "./mark.ts";
 
 export interface Edge {
-  /** Ids of the cards; `filters` is the column. */
+  /** Ids of the cards. */
   readonly from: string;
   readonly to: string;
   readonly rate: number;
@@ -52,7 +52,7 @@ export function Edges({ edges }: { edges: readonly Edge[] }) {
 
 /** Ten times as much is one step wider. */
 function width(rate: number): number {
-  return 1.5 + Math.log10(1 + rate);
+  return 1 + Math.log10(1 + rate) / 2;
 }
 
 function path(from: Box, to: Box): string {
@@ -64,9 +64,7 @@ function measured(picture: Element, ids: ReadonlySet<string>): Map<string, Box> 
   const { left, top } = picture.getBoundingClientRect();
   const boxes = new Map<string, Box>();
   for (const id of ids) {
-    const element =
-      id === "filters" ? picture.querySelector('[data-column="filters"] .cards') : document.getElementById(id);
-    const box = element?.getBoundingClientRect();
+    const box = document.getElementById(id)?.getBoundingClientRect();
     if (!box) continue;
     const middle = Math.round(box.top + box.height / 2 - top);
     boxes.set(id, { left: Math.round(box.left - left), right: Math.round(box.right - left), middle });

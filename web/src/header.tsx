@@ -46,7 +46,7 @@ export function Header({ api, view, connection, signOut }: Props) {
           Reload…
         </button>
         <button type="button" onClick={turn} title="Light, dark, or as the system is">
-          Theme: {chosen}
+          Theme: {chosen === "system" ? "auto" : chosen}
         </button>
         <button type="button" onClick={signOut}>
           Sign out

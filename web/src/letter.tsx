@@ -1,5 +1,6 @@
 import type { LetterView } from "../../agent/api/operate.ts";
 import { clock, count, plural } from "./format.ts";
+import { Scroll } from "./scroll.tsx";
 import { visible } from "./text.ts";
 
 export const keyOfLetter = ({ output, id }: LetterView): string => `${output} ${id}`;
@@ -39,9 +40,9 @@ export function Letter({ letter, now, chosen, toggle }: Props) {
           · id <code>{id}</code>
           {encoding === "base64" && " · not UTF-8, shown as base64"}
         </p>
-        <pre tabIndex={0} aria-label="The entry as it was written">
-          {visible(original)}
-        </pre>
+        <Scroll kind="written" label="The entry as it was written">
+          <pre>{visible(original)}</pre>
+        </Scroll>
       </details>
     </li>
   );

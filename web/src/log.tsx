@@ -1,6 +1,7 @@
 import type { LogView } from "../../agent/api/operate.ts";
 import { clock } from "./format.ts";
 import type { Mark } from "./mark.ts";
+import { Scroll } from "./scroll.tsx";
 import { State } from "./signs.tsx";
 import { visible } from "./text.ts";
 
@@ -17,17 +18,19 @@ export function AgentLog({ log, now }: { log: readonly LogView[]; now: string })
         {log.length === 0 ? (
           <p class="empty">Nothing so far.</p>
         ) : (
-          <ul class="log" aria-label="Log lines, the newest first" tabIndex={0}>
-            {log.map((line, i) => (
-              <li key={log.length - i}>
-                <time dateTime={line.time}>{clock(line.time, now, true)}</time>
-                <State marked={{ mark: MARKS[line.level], word: line.level }} />
-                <bdi class="text">
-                  <b>{visible(line.component)}</b> {visible(line.message)}
-                </bdi>
-              </li>
-            ))}
-          </ul>
+          <Scroll kind="log" label="Log lines, the newest first">
+            <ul>
+              {log.map((line, i) => (
+                <li key={log.length - i}>
+                  <time dateTime={line.time}>{clock(line.time, now, true)}</time>
+                  <State marked={{ mark: MARKS[line.level], word: line.level }} />
+                  <bdi class="text">
+                    <b>{visible(line.component)}</b> {visible(line.message)}
+                  </bdi>
+                </li>
+              ))}
+            </ul>
+          </Scroll>
         )}
       </div>
     </section>

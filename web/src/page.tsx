@@ -40,12 +40,14 @@ export function Page({ api, refused, signOut }: { api: Api; refused: () => void;
             <Charts model={model} />
             <div class="pair">
               <Ledgers outputs={model.view.outputs} />
-              <Chains view={model.view} />
+              <div>
+                <Chains view={model.view} />
+                <AgentLog log={log} now={model.view.time} />
+              </div>
             </div>
             <DeadLetters api={api} view={model.view} refused={refused} />
             <Orphans api={api} view={model.view} />
             <Tail api={api} view={model.view} refused={refused} />
-            <AgentLog log={log} now={model.view.time} />
             <About view={model.view} />
           </>
         )}

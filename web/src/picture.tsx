@@ -73,7 +73,9 @@ function edgesOf(
   outputs: readonly OutputView[],
   rates: Rates,
 ): Edge[] {
-  const into = filters.length > 0 ? "filters" : "queue";
+  const [first] = filters;
+  const last = filters.at(-1);
+  const into = first ? partId("filter", first.alias) : "queue";
   const read = total(rates, inputs, "read") ?? 0;
   const edges: Edge[] = inputs.map((input) => ({
     from: partId("input", input.alias),
@@ -81,7 +83,7 @@ function edgesOf(
     rate: rateOf(rates, input.alias, "read") ?? 0,
     mark: inputMark(input).mark,
   }));
-  if (filters.length > 0) edges.push({ from: "filters", to: "queue", rate: read, mark: "ok" });
+  if (last) edges.push({ from: partId("filter", last.alias), to: "queue", rate: read, mark: "ok" });
   for (const output of outputs) {
     const { mark } = outputMark(output);
     edges.push({
@@ -125,7 +127,8 @@ function More({ more, kind, expanded, toggle, children }: MoreProps) {
   if (more.length === 0 && !expanded) return null;
   return (
     <button type="button" class="more" aria-expanded={expanded} onClick={() => toggle(kind)}>
-      {expanded ? `Fewer ${kind}` : `and ${more.length} more`} {!expanded && children && <span>{children}</span>}
+      <span>{expanded ? `Fewer ${kind}` : `and ${more.length} more`}</span>
+      {!expanded && children && <span class="beside">{children}</span>}
     </button>
   );
 }

@@ -43,7 +43,7 @@ function outputProblems(output: OutputView, { time }: PipelineView, rates: Rates
     problems.push({ level, text, anchor, reason: reason === null ? undefined : visible(reason) });
   const losing = rateOf(rates, alias, "lost") ?? 0;
   const lost = ledger.lost === 0 ? "nothing lost" : `${count(ledger.lost)} lost since its first entry`;
-  const waiting = `${backlog.records === 1 ? "1 entry waits" : `${count(backlog.records)} entries wait`}, ${lost}`;
+  const waiting = `${waits(backlog.records)}, ${lost}`;
   const since = clock(output.since, time);
 
   if (losing > 0) say("loss", `${alias} is losing entries: ${count(ledger.lost)} so far`, output.reason);
@@ -60,6 +60,12 @@ function outputProblems(output: OutputView, { time }: PipelineView, rates: Rates
     say("warn", `${alias} settles nothing: ${waiting}, the oldest for ${span(backlog.oldest_seconds)}`);
   else if (isBehind(output)) say("busy", behind(output, rates));
   return problems;
+}
+
+/** `12,431 entries wait`, in agreement with their number. */
+export function waits(records: number): string {
+  if (records === 0) return "nothing waits";
+  return records === 1 ? "1 entry waits" : `${count(records)} entries wait`;
 }
 
 function behind({ alias, backlog }: OutputView, rates: Rates): string {
@@ -157,7 +163,7 @@ function leftBehind({ dead_letters: letters, orphans, lost_at_input_bytes: vanis
     problems.push({ level: "note", text, anchor: "ledger" });
   }
   for (const { alias, records } of orphans) {
-    const text = `${entries(records)} wait for ${alias}, which is no longer configured`;
+    const text = `${waits(records)} for ${alias}, which is no longer configured`;
     problems.push({ level: "note", text, anchor: "orphans" });
   }
   return problems;

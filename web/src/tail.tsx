@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { PipelineView } from "../../agent/api/operate.ts";
 import type { Api } from "./api.ts";
 import { clock, count } from "./format.ts";
+import { Scroll } from "./scroll.tsx";
 import { KEPT_ROWS, type TailFilter, type TailRow } from "./tail-rows.ts";
 import { visible } from "./text.ts";
 import { useTail } from "./use-tail.ts";
@@ -36,7 +37,7 @@ export function Tail({ api, view, refused }: { api: Api; view: PipelineView; ref
         <span class="sum">{on ? (connected ? "following" : "connecting…") : rows.length > 0 ? "paused" : ""}</span>
       </h2>
       <div class="panel">
-        <form class="tools" role="search" aria-label="Filter of the tail" onSubmit={(event) => event.preventDefault()}>
+        <search class="tools" aria-label="Filter of the tail">
           <label>
             level{" "}
             <select
@@ -63,7 +64,7 @@ export function Tail({ api, view, refused }: { api: Api; view: PipelineView; ref
           <button type="button" class="primary" aria-pressed={on} onClick={() => setOn(!on)}>
             {on ? "Pause" : "Follow"}
           </button>
-        </form>
+        </search>
         {rows.length === 0 && (
           <p class="empty">
             {!on && "Follow shows entries as they come, behind all filters of the pipeline."}
@@ -71,11 +72,13 @@ export function Tail({ api, view, refused }: { api: Api; view: PipelineView; ref
           </p>
         )}
         {rows.length > 0 && (
-          <ol class="tail" aria-label="Entries, the newest first" tabIndex={0}>
-            {rows.map((row) => (
-              <Row key={row.key} row={row} now={view.time} />
-            ))}
-          </ol>
+          <Scroll kind="tail" label="Entries, the newest first">
+            <ol>
+              {rows.map((row) => (
+                <Row key={row.key} row={row} now={view.time} />
+              ))}
+            </ol>
+          </Scroll>
         )}
         {(skipped > 0 || rows.length === KEPT_ROWS) && (
           <p class="hint">
@@ -120,9 +123,9 @@ class Row extends Component<RowProps> {
               </>
             )}
           </p>
-          <pre tabIndex={0} aria-label="The entry as it was written">
-            {visible(original)}
-          </pre>
+          <Scroll kind="written" label="The entry as it was written">
+            <pre>{visible(original)}</pre>
+          </Scroll>
         </details>
       </li>
     );

@@ -13,8 +13,8 @@ export class Timeline {
   /** When the last sample that stays was taken; one after it makes room for the next. */
   #settled = 0;
   /**
-   * What is taken from an output's ledger, which counts from its first record, so that it goes on where the history ends, which counts
-   * from the agent's start.
+   * What is taken from each counter, so that it goes on where the history ends: an output's ledger counts from its first record, and the
+   * history from the agent's start.
    */
   readonly #offsets = new Map<string, number>();
   readonly times: number[] = [];
@@ -39,18 +39,17 @@ export class Timeline {
     const last = this.times.at(-1);
     // Time that goes backwards cannot be drawn; what came before is of another clock.
     if (last !== undefined && now < last - this.#interval) this.#clear();
-    for (const { alias, ledger } of view.outputs) {
-      if (!this.#offsets.has(alias)) this.#offsets.set(alias, ledger.delivered - this.#expected(alias, now));
-    }
+    for (const { alias, ledger } of view.outputs) this.#join(`delivered ${alias}`, ledger.delivered, now);
+    for (const { alias, read } of view.inputs) this.#join(`read ${alias}`, read.records, now);
     if (last !== undefined && last > this.#settled) this.#drop(this.times.length - 1, 1);
     if (now - this.#settled >= this.#interval) this.#settled = now;
     this.times.push(now);
     for (const { alias, read, lag } of view.inputs) {
-      this.#put(`read ${alias}`, read.records);
+      this.#put(`read ${alias}`, read.records - this.#offsets.get(`read ${alias}`)!);
       this.#put(`lag ${alias}`, lag.seconds);
     }
     for (const { alias, ledger, backlog } of view.outputs) {
-      this.#put(`delivered ${alias}`, ledger.delivered - this.#offsets.get(alias)!);
+      this.#put(`delivered ${alias}`, ledger.delivered - this.#offsets.get(`delivered ${alias}`)!);
       this.#put(`backlog ${alias}`, backlog.records);
       this.#put(`oldest ${alias}`, backlog.oldest_seconds);
     }
@@ -113,12 +112,17 @@ export class Timeline {
     });
   }
 
-  /** What the history lets expect of an output's counter by now. */
-  #expected(alias: string, now: number): number {
-    const column = this.column("delivered", alias);
-    const value = column.at(-1);
-    if (typeof value !== "number") return 0;
-    return value + (this.#perSecond(column).at(-1) ?? 0) * Math.max(0, now - this.times.at(-1)!);
+  /** Makes a counter go on where the history lets expect it. */
+  #join(name: string, value: number, now: number): void {
+    if (this.#offsets.has(name)) return;
+    const column = this.#columns.get(name) ?? [];
+    const before = column.at(-1);
+    if (typeof before !== "number") {
+      this.#offsets.set(name, 0);
+      return;
+    }
+    const rate = this.#perSecond(column).at(-1) ?? 0;
+    this.#offsets.set(name, value - before - rate * Math.max(0, now - this.times.at(-1)!));
   }
 
   #put(name: string, value: number): void {

@@ -16,7 +16,7 @@ export function useAll<T>(
     shown: all ? items : chosen.shown,
     more: (
       <button type="button" class="more" aria-expanded={all} onClick={() => setAll(!all)}>
-        {all ? `Fewer ${kind}` : `and ${chosen.more.length} more`}
+        <span>{all ? `Fewer ${kind}` : `and ${chosen.more.length} more`}</span>
       </button>
     ),
   };
