@@ -30,3 +30,10 @@ export const GAUGES = {
   lost_at_input_bytes: ["Bytes that vanished from sources before they could be read, in the last 30 days.", []],
 } as const satisfies Record<string, readonly [string, readonly string[]]>;
 export type GaugeName = keyof typeof GAUGES;
+
+/** Of the process, by the names that every Prometheus client gives them. */
+export const PROCESS = {
+  process_cpu_seconds_total: ["counter", "User and system CPU time, in seconds."],
+  process_resident_memory_bytes: ["gauge", "Resident memory, in bytes."],
+  process_start_time_seconds: ["gauge", "Start of the process, in seconds since the epoch."],
+} as const satisfies Record<string, readonly ["counter" | "gauge", string]>;

@@ -3,11 +3,11 @@ import type { ComponentState } from "../api/events.ts";
 import type { InputLag } from "../api/input.ts";
 import { imbalance, type PipelineStatus } from "../api/status.ts";
 import { COUNTERS, type CounterName, type Counters } from "./counters.ts";
-import { GAUGES, type GaugeName } from "./gauges.ts";
+import { GAUGES, type GaugeName, PROCESS } from "./gauges.ts";
 import type { ComponentHealth, Health } from "./health.ts";
 import { HISTOGRAMS, type HistogramName, type Histograms } from "./histograms.ts";
+import { METRICS_PREFIX as PREFIX } from "./names.ts";
 
-const PREFIX = "audit_agent_";
 const STATES: readonly ComponentState[] = ["starting", "ok", "degraded", "blocked", "failed", "stopped"];
 const LEDGER_MEMBERS = ["read", "created", "filtered", "delivered", "rejected", "lost", "queued"] as const;
 
@@ -145,9 +145,9 @@ function labelled(names: readonly string[], values: readonly string[]): Record<s
 }
 
 function processMetrics(registers: Registry[]): void {
+  const named = (name: keyof typeof PROCESS) => ({ name, help: PROCESS[name][1] });
   new Counter({
-    name: "process_cpu_seconds_total",
-    help: "User and system CPU time, in seconds.",
+    ...named("process_cpu_seconds_total"),
     registers,
     collect() {
       const { user, system } = process.cpuUsage();
@@ -156,16 +156,14 @@ function processMetrics(registers: Registry[]): void {
     },
   });
   new Gauge({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory, in bytes.",
+    ...named("process_resident_memory_bytes"),
     registers,
     collect() {
       this.set(process.memoryUsage.rss());
     },
   });
   new Gauge({
-    name: "process_start_time_seconds",
-    help: "Start of the process, in seconds since the epoch.",
+    ...named("process_start_time_seconds"),
     registers,
     collect() {
       this.set(performance.timeOrigin / 1000);
