@@ -62,7 +62,7 @@ test("no problem shows a regular expression", () => {
 
 test("one run tells of everything that can be known", () => {
   const text = `service:
-  grace: soon
+  shutdown_timeout: soon
   http: { listen: 'localhost:70000', prot: 1 }
   queue: { encrypt: true, compresion: zstd, previous_keys: ['\${SHORT}'] }
 pipeline:
@@ -76,7 +76,7 @@ pipeline:
     - { name: file, path: /b, encrypt: true, key: '\${UNSET}' }
 `;
   expect(said(text)).toEqual([
-    "2 service.grace: must be a duration with a unit, such as 500ms, 30s, 10m, 24h or 7d",
+    "2 service.shutdown_timeout: must be a duration with a unit, such as 500ms, 30s, 10m, 24h or 7d",
     "3 service.http.listen: the port must be at most 65535",
     "3 service.http.prot: unknown option",
     expect.stringMatching(/^4 service\.queue\.encrypt: needs service\.queue\.key/),

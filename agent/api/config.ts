@@ -50,7 +50,11 @@ export const serviceOptions = z
       .enum(["auto", "pretty", "json"])
       .default("auto")
       .meta({ doc: "`auto`: pretty on a terminal, JSON elsewhere." }),
-    grace: duration("How long a stop may take before what is left stays in the queue.", "10s"),
+    shutdown_timeout: duration("How long a stop may take before what is left stays in the queue.", "10s"),
+    watch_config: z
+      .boolean()
+      .default(false)
+      .meta({ doc: "Reload when the configuration file changes, as SIGHUP does." }),
     orphans: z
       .enum(["keep", "discard"])
       .default("keep")

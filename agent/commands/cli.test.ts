@@ -228,7 +228,7 @@ describe("run", () => {
   });
 
   test("what waits for an output that was down since the very first start can be seen, and given up", async () => {
-    const down = (more: string) => `service: { data_dir: data, grace: 10ms }
+    const down = (more: string) => `service: { data_dir: data, shutdown_timeout: 10ms }
 pipeline:
   inputs: [{ name: tail, tag: audit.x, path: logs/*.jsonl }]
   outputs:

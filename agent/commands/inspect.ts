@@ -1,7 +1,8 @@
 /** `audit-agent queue inspect`: what waits on disk for which output, and whether it is whole. Changes nothing; works beside a running agent. */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { type ResolvedConfig, tagMatcher } from "../api/config.ts";
+import type { ResolvedConfig } from "../api/config.ts";
+import { routeMatcher } from "../api/route.ts";
 import type { Inspected, InspectedBlock, InspectedCursor } from "../queue/inspect.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf, table } from "./context.ts";
 import { keysOf } from "./keys.ts";
@@ -87,7 +88,8 @@ function waiting(
   const orphan = output === undefined;
   if (!record) return { alias, records: null, bytes: null, orphan };
   // Beside the place stand the tags it is about, as patterns.
-  const matches = output ? tagMatcher(output.match) : record.tags ? tagMatcher(record.tags) : () => true;
+  const patterns = output?.match ?? record.tags;
+  const matches = patterns ? routeMatcher(patterns, alias) : () => true;
   let records = 0;
   let size = 0;
   for (const block of blocks) {

@@ -78,10 +78,14 @@ export class Counters {
     }
   }
 
-  /** Sum over all series. */
-  total(name: CounterName): number {
+  /** Sum over the series whose first labels have these values: of all labels one series, of none all of them. */
+  value(name: CounterName, ...labels: string[]): number {
+    const series = this.#values.get(name);
+    if (!series) return 0;
+    if (labels.length === COUNTERS[name].labels.length) return series.get(labels.join(SEPARATOR)) ?? 0;
+    const head = labels.map((label) => label + SEPARATOR).join("");
     let sum = 0;
-    for (const { value } of this.series(name)) sum += value;
+    for (const [key, value] of series) if (key.startsWith(head)) sum += value;
     return sum;
   }
 }
