@@ -323,9 +323,8 @@ pipeline:
       err += text;
     });
     await expect.poll(() => existsSync(join(dir, "archive", "2026.jsonl")), { timeout: 15_000 }).toBe(true);
-    // No reload yet, and no end either.
     agent.kill("SIGHUP");
-    await expect.poll(() => err, { timeout: 15_000 }).toContain("restart to apply changes");
+    await expect.poll(() => err, { timeout: 15_000 }).toContain("reload by SIGHUP (signal): nothing is different");
     // As under npm: the terminal sends it, and npm passes it on.
     agent.kill("SIGINT");
     agent.kill("SIGINT");

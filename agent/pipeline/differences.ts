@@ -1,7 +1,7 @@
 /** What a new configuration changes. */
 import { statSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import type { ResolvedConfig, ServiceOptions } from "../api/config.ts";
+import type { ServiceOptions } from "../api/config.ts";
 import { Secret } from "../api/options.ts";
 
 export interface Difference {
@@ -11,7 +11,7 @@ export interface Difference {
 }
 
 /** What of `service` takes effect while the agent runs; everything else needs a start. */
-const LIVE: readonly (keyof ServiceOptions)[] = ["shutdown_timeout", "orphans", "log_level", "watch_config"];
+const LIVE: readonly (keyof ServiceOptions)[] = ["shutdown_timeout", "orphans"];
 
 /** A part, with what its options point at when it was made. */
 export interface Made<Part> {
@@ -90,5 +90,3 @@ export function differences<Part extends Options>(
   }
   return found;
 }
-
-export type Parts = Pick<ResolvedConfig, "inputs" | "filters" | "outputs">;

@@ -70,9 +70,11 @@ export class Pipeline {
 
   start(): void {
     const { store } = this.around;
-    const turn = () => {
+    const turn = async () => {
       if (!this.#ticksHeld) this.#ticked = this.#tick();
-      return this.#ticked;
+      await this.#ticked;
+      // What nobody takes grows all the same.
+      if (this.#orphans.length > 0) await this.alone(() => this.#countOrphans());
     };
     this.#ticking = tickEvery(1_000, turn, (error) => this.#complain(error));
     for (const { part } of this.lanes.values()) void part.run();
@@ -210,6 +212,10 @@ export class Pipeline {
   async #tick(now = this.around.clock.monotonic()): Promise<void> {
     const { chain, store } = this.around;
     await Promise.all(chain.tick(now).map(({ batch, extra }) => store.queue.append(batch, extra)));
+  }
+
+  async #countOrphans(): Promise<void> {
+    if (this.#orphans.length > 0) this.#orphans = await this.around.store.queue.orphans();
   }
 
   #complain(error: unknown): void {

@@ -32,6 +32,8 @@ export const COUNTERS = {
   lost_records: { help: "Records given up. Alert on any increase.", labels: ["where", "name"] },
   lost_bytes: { help: "Bytes given up. Alert on any increase.", labels: ["where", "name"] },
   retries: { help: "Writes to be tried again.", labels: ["output", "reason"] },
+  reloads: { help: "Configurations taken, or refused.", labels: ["result"] },
+  operator_actions: { help: "What operators had the agent do.", labels: ["action"] },
   moved_additions: { help: "Records whose additions went to agent_metadata.", labels: ["output"] },
   queue_damaged: { help: "Damaged parts of the queue that were set aside.", labels: [] },
   queue_torn: { help: "Unfinished ends of the queue cut at a start.", labels: [] },

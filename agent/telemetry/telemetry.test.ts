@@ -62,6 +62,8 @@ const ONE_OF_EACH: { [K in AgentEvent["is"]]: Extract<AgentEvent, { is: K }> } =
   disk_error: { is: "disk_error", path: "/q", code: "ENOSPC", reason: "no space left on device" },
   orphan: { is: "orphan", alias: "old", records: 5, bytes: 100, discarded: false },
   component: { is: "component", kind: "output", name: "es", state: "blocked", reason: "index is read-only" },
+  reload: { is: "reload", applied: true, by: "SIGHUP (signal)", changes: [], kept: 3, problems: [] },
+  operator: { is: "operator", action: "output.pause", actor: "ann", from: "socket", message: "paused the output es" },
   notice: { is: "notice", level: "info", component: "agent", message: "hello" },
 };
 const EVENTS = Object.values(ONE_OF_EACH);

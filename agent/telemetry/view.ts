@@ -132,6 +132,7 @@ function outputView(output: OutputStatus, health: OutputHealth | undefined, coun
     delivered_bytes: counter("delivered_bytes", alias),
     retries: counter("retries", alias),
     last_progress: lastProgress === undefined ? null : iso(lastProgress),
+    waits_seconds: seconds(output.waitsMs ?? 0),
   };
 }
 
