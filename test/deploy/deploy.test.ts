@@ -58,3 +58,99 @@ describe("metrics", () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
   });
 });
+
+describe("configurations", () => {
+  const env = {
+    POD_NAME: "application-0",
+    POD_NAMESPACE: "default",
+    NODE_NAME: "node-1",
+    SPLUNK_HEC_TOKEN: "token",
+  };
+  const yaml = files.filter((name) => /\.ya?ml$/.test(name) && !name.includes("templates/"));
+  const inConfigMaps = yaml.flatMap((name) =>
+    documents(name).flatMap((document) => {
+      const { kind, data } = document as { kind?: string; data?: Record<string, string> };
+      return kind === "ConfigMap" ? Object.entries(data!).map(([key, text]) => ({ name: `${name} ${key}`, text })) : [];
+    }),
+  );
+  const plain = yaml.filter((name) => name.endsWith("pipeline.yaml")).flatMap((name) => [{ name, text: read(name) }]);
+  const all = [...inConfigMaps, ...plain];
+
+  test("those of Compose and of both Kubernetes manifests are among them", () => {
+    expect(all.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        "demo/pipeline.yaml",
+        "kubernetes/daemonset.yaml pipeline.yaml",
+        "kubernetes/sidecar.yaml pipeline.yaml",
+      ]),
+    );
+  });
+  test.each(all)("$name is valid, and nothing is wrong with it", ({ text }) => {
+    for (const optional of ["false", "true"]) {
+      const { config, warnings } = parseConfig(text, "/etc/audit-agent/pipeline.yaml", registries, {
+        env: { ...env, DEMO_S3: optional, DEMO_SPLUNK: optional },
+        value: () => "value",
+      });
+      // Between two containers of one machine, in a demonstration.
+      const wrong = warnings.filter(({ message }) => !message.startsWith("`relp` is not encrypted"));
+      expect(wrong.map(({ path, message }) => `${path}: ${message}`)).toEqual([]);
+      expect(config.service.http).toMatchObject({ listen: "127.0.0.1:2020", probe_listen: "0.0.0.0:2021" });
+    }
+  });
+});
+
+describe("Kubernetes", () => {
+  interface Container {
+    name: string;
+    restartPolicy?: string;
+    ports?: { name: string; containerPort: number }[];
+    livenessProbe?: { httpGet: { port: string } };
+    securityContext: object;
+    resources: { requests: object; limits: { memory: string } };
+    volumeMounts: { name: string; readOnly?: boolean }[];
+  }
+  interface Workload {
+    kind: string;
+    spec: {
+      template: {
+        spec: {
+          terminationGracePeriodSeconds: number;
+          securityContext: object;
+          containers: Container[];
+          initContainers?: Container[];
+        };
+      };
+    };
+  }
+  const pod = (name: string) =>
+    (documents(name) as Workload[]).find(({ kind }) => kind === "StatefulSet" || kind === "DaemonSet")!.spec.template
+      .spec;
+
+  test.each(["kubernetes/sidecar.yaml", "kubernetes/daemonset.yaml"])("%s: restricted, probed, in time", (name) => {
+    const { containers, initContainers = [], securityContext, terminationGracePeriodSeconds } = pod(name);
+    expect(terminationGracePeriodSeconds).toBe(30);
+    expect(securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      fsGroup: 65532,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    for (const each of [...initContainers, ...containers]) {
+      expect(each.securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+      expect(each.resources.limits.memory).toMatch(/Mi$/);
+    }
+    const agent = [...initContainers, ...containers].find((each) => each.name === "audit-agent")!;
+    expect(agent.ports).toEqual([{ name: "probes", containerPort: 2021 }]);
+    expect(agent.livenessProbe?.httpGet.port).toBe("probes");
+    expect(agent.volumeMounts.filter(({ readOnly }) => !readOnly).map((mount) => mount.name)).toEqual(["state"]);
+  });
+  test("the sidecar is one", () => {
+    expect(pod("kubernetes/sidecar.yaml").initContainers?.map(({ restartPolicy }) => restartPolicy)).toEqual([
+      "Always",
+    ]);
+  });
+});

@@ -50,3 +50,9 @@ describe.runIf(tool("systemd-analyze", "--version"))("systemd", () => {
     run("systemd-analyze", ["security", "--offline=yes", "--threshold=16", "systemd/audit-agent.service"]);
   });
 });
+
+describe.runIf(tool("kubernetes-validate", "--version"))("Kubernetes", () => {
+  test.each(["kubernetes/sidecar.yaml", "kubernetes/daemonset.yaml"])("%s is what the API takes", (name) => {
+    for (const version of ["1.29.0", "1.33.0"]) run("kubernetes-validate", ["-k", version, "--strict", name]);
+  });
+});
