@@ -1,6 +1,6 @@
 /** What lies in deploy/, asked of the programs it is for: `promtool`, `systemd-analyze`, `docker-compose`, `kubernetes-validate`, `helm`, … in PATH. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -54,5 +54,49 @@ describe.runIf(tool("systemd-analyze", "--version"))("systemd", () => {
 describe.runIf(tool("kubernetes-validate", "--version"))("Kubernetes", () => {
   test.each(["kubernetes/sidecar.yaml", "kubernetes/daemonset.yaml"])("%s is what the API takes", (name) => {
     for (const version of ["1.29.0", "1.33.0"]) run("kubernetes-validate", ["-k", version, "--strict", name]);
+  });
+});
+
+describe.runIf(tool("docker-compose", "version"))("Compose", () => {
+  const config = (...profiles: string[]) =>
+    JSON.parse(
+      run("docker-compose", [...profiles.flatMap((name) => ["--profile", name]), "config", "--format", "json"], ROOT),
+    ) as { services: Record<string, { read_only?: boolean; ports?: { host_ip?: string }[]; volumes?: Volume[] }> };
+  interface Volume {
+    source: string;
+    target: string;
+    read_only?: boolean;
+  }
+  test("docker-compose.yml is a project, with its profiles", () => {
+    const plain = ["agent", "application", "elasticsearch", "kibana", "kibana-dashboard", "rsyslog"];
+    expect(Object.keys(config().services).sort()).toEqual(plain);
+    expect(Object.keys(config("s3", "splunk").services).sort()).toEqual([...plain, "s3", "splunk"]);
+  });
+  test("the agent reads the log and cannot write it, and nothing listens for others than this machine", () => {
+    const { services } = config("s3", "splunk");
+    const { read_only, volumes = [] } = services.agent!;
+    expect(read_only).toBe(true);
+    expect(volumes.find(({ target }) => target === "/var/log/app-audit")?.read_only).toBe(true);
+    for (const { ports = [] } of Object.values(services)) {
+      expect(ports.filter(({ host_ip }) => host_ip !== "127.0.0.1")).toEqual([]);
+    }
+  });
+  test("the files that it mounts are there", () => {
+    const bound = Object.values(config().services).flatMap(({ volumes = [] }) => volumes);
+    const missing = bound.filter(({ source }) => source.startsWith("/") && !existsSync(source));
+    expect(missing).toEqual([]);
+  });
+});
+
+describe.runIf(tool("rsyslogd", "-v"))("rsyslog", () => {
+  test("the receiver's configuration is one", () => {
+    // With RELP where its module is: it is a package of its own.
+    const { status, stderr } = spawnSync("rsyslogd", ["-N1", "-f", "demo/rsyslog/rsyslog.conf"], {
+      cwd: DEPLOY,
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    const wrong = stderr.split("\n").filter((line) => /error|warning/i.test(line) && !/imrelp/.test(line));
+    expect({ wrong, ok: status === 0 || /imrelp/.test(stderr) }).toEqual({ wrong: [], ok: true });
   });
 });
