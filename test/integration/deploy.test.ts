@@ -1,8 +1,9 @@
-/** What lies in deploy/, asked of the programs it is for: `promtool`, `systemd-analyze`, `docker-compose`, `kubernetes-validate`, `helm`, … in PATH. */
+/** What lies in deploy/, asked of the programs it is for: `promtool`, `systemd-analyze`, `kubernetes-validate`, `compose-spec`, `rsyslogd`, `logrotate`, `helm`, in PATH. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import picomatch from "picomatch";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -20,9 +21,13 @@ function tool(name: string, ...probe: string[]): boolean {
   return there;
 }
 
+function ask(name: string, args: readonly string[], cwd = DEPLOY) {
+  return spawnSync(name, args, { cwd, encoding: "utf8", timeout: 60_000 });
+}
+
 /** What it says; throws where it ends otherwise than with 0. */
 function run(name: string, args: readonly string[], cwd = DEPLOY): string {
-  const { status, stdout, stderr } = spawnSync(name, args, { cwd, encoding: "utf8", timeout: 60_000 });
+  const { status, stdout, stderr } = ask(name, args, cwd);
   expect({ status, said: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, said: "" });
   return stdout + stderr;
 }
@@ -57,23 +62,31 @@ describe.runIf(tool("kubernetes-validate", "--version"))("Kubernetes", () => {
   });
 });
 
-describe.runIf(tool("docker-compose", "version"))("Compose", () => {
-  const config = (...profiles: string[]) =>
-    JSON.parse(
-      run("docker-compose", [...profiles.flatMap((name) => ["--profile", name]), "config", "--format", "json"], ROOT),
-    ) as { services: Record<string, { read_only?: boolean; ports?: { host_ip?: string }[]; volumes?: Volume[] }> };
+describe.runIf(tool("compose-spec", "--help"))("Compose", () => {
   interface Volume {
+    type: string;
     source: string;
     target: string;
     read_only?: boolean;
   }
+  interface Service {
+    profiles?: string[];
+    read_only?: boolean;
+    ports?: { host_ip?: string }[];
+    volumes?: Volume[];
+  }
+  /** By the loader that `docker compose` itself has. */
+  const load = () =>
+    (JSON.parse(run("compose-spec", ["--format", "json", "docker-compose.yml"], ROOT)) as { services: Map }).services;
+  type Map = Record<string, Service>;
+
   test("docker-compose.yml is a project, with its profiles", () => {
-    const plain = ["agent", "application", "elasticsearch", "kibana", "kibana-dashboard", "rsyslog"];
-    expect(Object.keys(config().services).sort()).toEqual(plain);
-    expect(Object.keys(config("s3", "splunk").services).sort()).toEqual([...plain, "s3", "splunk"]);
+    const profiles = Object.entries(load()).map(([name, service]) => `${name} ${service.profiles ?? ""}`.trim());
+    const always = ["agent", "application", "elasticsearch", "kibana", "kibana-dashboard", "rsyslog"];
+    expect(profiles.sort()).toEqual([...always, "s3 s3", "splunk splunk"]);
   });
   test("the agent reads the log and cannot write it, and nothing listens for others than this machine", () => {
-    const { services } = config("s3", "splunk");
+    const services = load();
     const { read_only, volumes = [] } = services.agent!;
     expect(read_only).toBe(true);
     expect(volumes.find(({ target }) => target === "/var/log/app-audit")?.read_only).toBe(true);
@@ -82,21 +95,39 @@ describe.runIf(tool("docker-compose", "version"))("Compose", () => {
     }
   });
   test("the files that it mounts are there", () => {
-    const bound = Object.values(config().services).flatMap(({ volumes = [] }) => volumes);
-    const missing = bound.filter(({ source }) => source.startsWith("/") && !existsSync(source));
-    expect(missing).toEqual([]);
+    const bound = Object.values(load())
+      .flatMap(({ volumes = [] }) => volumes)
+      .filter(({ type }) => type === "bind");
+    expect(bound.length).toBe(2);
+    expect(bound.filter(({ source }) => !existsSync(source))).toEqual([]);
   });
 });
 
 describe.runIf(tool("rsyslogd", "-v"))("rsyslog", () => {
-  test("the receiver's configuration is one", () => {
-    // With RELP where its module is: it is a package of its own.
-    const { status, stderr } = spawnSync("rsyslogd", ["-N1", "-f", "demo/rsyslog/rsyslog.conf"], {
-      cwd: DEPLOY,
-      encoding: "utf8",
-      timeout: 20_000,
-    });
+  test.each(["demo/rsyslog/rsyslog.conf", "rsyslog/50-audit-agent.conf"])("%s is a configuration", (name) => {
+    // RELP is a module of its own, which need not be installed where the rest is checked.
+    const { stderr } = ask("rsyslogd", ["-N1", "-f", name]);
     const wrong = stderr.split("\n").filter((line) => /error|warning/i.test(line) && !/imrelp/.test(line));
-    expect({ wrong, ok: status === 0 || /imrelp/.test(stderr) }).toEqual({ wrong: [], ok: true });
+    expect(wrong).toEqual([]);
+    expect(stderr).toContain("End of config validation run");
+  });
+});
+
+describe.runIf(tool("logrotate", "--version"))("logrotate", () => {
+  test("what it renames is 0600 before and after, and still has a name that the agent looks for", () => {
+    const folder = mkdtempSync(join(tmpdir(), "logrotate-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const { username, gid } = userInfo();
+    const group = readFileSync("/etc/group", "utf8").match(new RegExp(`^([^:]+):[^:]*:${gid}:`, "m"))![1]!;
+    const config = readFileSync(join(DEPLOY, "logrotate", "audit-log"), "utf8")
+      .replaceAll("/var/log/app-audit", folder)
+      .replaceAll("app app", `${username} ${group}`);
+    writeFileSync(join(folder, "logrotate.conf"), config, { mode: 0o644 });
+    writeFileSync(join(folder, "audit.jsonl"), "{}\n", { mode: 0o600 });
+    run("logrotate", ["--force", "--state", join(folder, "state"), join(folder, "logrotate.conf")]);
+    const names = readdirSync(folder).filter((name) => name.startsWith("audit"));
+    expect(names.sort().map((name) => name.replace(/\d{8}-\d+/, "DATE"))).toEqual(["audit-DATE.jsonl", "audit.jsonl"]);
+    for (const name of names) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    expect(names.every((name) => picomatch.isMatch(name, "audit*.jsonl*"))).toBe(true);
   });
 });
