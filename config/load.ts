@@ -25,6 +25,8 @@ export interface LoadedConfig {
   readonly warnings: readonly Problem[];
   /** What is read and where it goes, by `inputs.<alias>`, `filters.<alias>`, `outputs.<alias>` and `service`. */
   readonly places: ReadonlyMap<string, readonly Place[]>;
+  /** Secrets that stand in the file itself, neither in a file of their own nor in the environment. */
+  readonly literals: readonly Problem[];
 }
 
 /** Throws a ConfigError that names every problem. `file` is shown as it is given. */

@@ -19,6 +19,8 @@ export interface ShapeContext {
   leaf(path: Path): { readonly outside?: boolean; readonly file?: string } | undefined;
   /** Told of every path and URL there is, for people to see. */
   found?(path: Path, value: string): void;
+  /** Told of every secret that stands in the file itself. */
+  literal?(path: Path): void;
 }
 
 type Schema = core.$ZodTypes;
@@ -161,7 +163,9 @@ function isNumber(text: string): boolean {
 }
 
 function secretOf(value: string, path: Path, context: ShapeContext): unknown {
-  const file = context.leaf(path)?.file;
+  const leaf = context.leaf(path);
+  if (leaf?.outside !== true && leaf?.file === undefined && value !== "") context.literal?.(path);
+  const file = leaf?.file;
   // Left to the schema where it is empty, so that it can say so.
   if (file === undefined || value === "") return value;
   const from = absolute(file, context.base);

@@ -49,6 +49,7 @@ class Validation {
   readonly #errors: Problem[] = [];
   readonly #warnings: Problem[] = [];
   readonly #places = new Map<string, Place[]>();
+  readonly #literals: Problem[] = [];
   /** Parts that are off: what comes from the environment is not judged there. */
   readonly #off: Path[] = [];
   /** Every enabled part of a known plugin, right or wrong. */
@@ -75,7 +76,7 @@ class Validation {
     }
     const errors = inOrder(this.#errors);
     const warnings = inOrder(this.#warnings);
-    const loaded = config && { config, warnings, places: this.#places };
+    const loaded = config && { config, warnings, places: this.#places, literals: inOrder(this.#literals) };
     return { errors, loaded: errors.length === 0 ? loaded : undefined };
   }
 
@@ -263,6 +264,7 @@ class Validation {
         places.push({ option: formatPath(at.slice(path.length)), value: withoutCredentials(value) });
         this.#places.set(key, places);
       },
+      literal: (at: Path) => void this.#literals.push(this.#parsed.at(at, "stands in the file itself")),
     };
   }
 

@@ -2,6 +2,7 @@
 import { type BreakKind, NO_TAMPERING } from "../integrity/kinds.ts";
 import type { Break, ChainReport, Excerpt, FileReport, Report } from "../integrity/offline/report.ts";
 import type { Terminal } from "./context.ts";
+import { printable, type Style, styles } from "./style.ts";
 import type { VerifyFlags } from "./verify.ts";
 
 const WIDTH = 120;
@@ -16,21 +17,6 @@ export function describe(report: Report, flags: Partial<VerifyFlags>, terminal: 
   if (report.warnings.length > 0) parts.push("");
   for (const chain of report.chains) parts.push(...verdict(chain, flags, style, width), "");
   return parts.join("\n");
-}
-
-/** Whatever could move a cursor, hide itself or turn text round is written as an escape. */
-export function printable(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => {
-    const point = c.codePointAt(0)!;
-    return point < 0x100 ? `\\x${point.toString(16).padStart(2, "0")}` : `\\u{${point.toString(16)}}`;
-  });
-}
-
-type Style = Readonly<Record<"red" | "green" | "yellow" | "bold" | "dim", (text: string) => string>>;
-
-function styles(colours: boolean): Style {
-  const style = (code: number) => (text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
-  return { red: style(31), green: style(32), yellow: style(33), bold: style(1), dim: style(2) };
 }
 
 function files(reports: readonly FileReport[], style: Style): string {

@@ -5,7 +5,8 @@ import type { ChainReport, Report } from "../integrity/offline/report.ts";
 import type { SchemeName } from "../integrity/scheme.ts";
 import { type CommandContext, EXIT } from "./context.ts";
 import { Progress } from "./progress.ts";
-import { describe, printable } from "./verify-report.ts";
+import { printable } from "./style.ts";
+import { describe } from "./verify-report.ts";
 
 export interface VerifyFlags {
   readonly scheme: SchemeName | "auto";
