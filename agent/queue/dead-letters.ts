@@ -100,6 +100,21 @@ async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer> {
   }
 }
 
+/** How many there are. Needs no key; a directory that is not there has none. */
+export async function measureDeadLetters(dir: string, disk = realDisk): Promise<{ records: number; bytes: number }> {
+  const sum = { records: 0, bytes: 0 };
+  const names = await letterFiles(disk, dir).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  });
+  for (const name of names) {
+    const { records, bytes } = await measure(disk, join(dir, name));
+    sum.records += records;
+    sum.bytes += bytes;
+  }
+  return sum;
+}
+
 /** All letters, oldest first, each (output, id) once. Throws QueueKeyError where some are encrypted with a key that is not given. */
 export async function* readDeadLetters(options: {
   readonly dir: string;
