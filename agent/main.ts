@@ -1,9 +1,10 @@
 /** argv → command. The only file that names the registries; whatever is heavy is imported by the command that needs it. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
+import { addOperate, nonEmpty } from "./commands/operate-options.ts";
 import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
@@ -12,6 +13,7 @@ Examples:
   audit-agent validate -c pipeline.yaml --connect   and ask every destination
   audit-agent --config pipeline.yaml                run until stopped
   audit-agent run --once -c pipeline.yaml           ship what is there, then exit
+  audit-agent status -c pipeline.yaml               how the running agent is
   audit-agent quickstart                            try it, without a server
 
 A smallest pipeline.yaml:
@@ -77,6 +79,8 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await quickstart(options.dir, { once: options.once === true }, context));
     });
 
+  addOperate(program, context, done);
+
   const queue = program.command("queue").description("look into the disk queue, or give up a backlog");
   queue
     .command("inspect")
@@ -141,11 +145,6 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await writeDocs(options.dir, context));
     });
   return program;
-}
-
-function nonEmpty(text: string): string {
-  if (text === "") throw new InvalidArgumentError("must not be empty");
-  return text;
 }
 
 interface WithConfig {

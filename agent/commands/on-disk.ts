@@ -128,7 +128,10 @@ function outputOf(
   const waiting = backlog?.records ?? 0;
   const ledger =
     stored &&
-    storedLedger(stored, output?.match, matcherOf(alias, record!.tags, output?.match), { totals: state.totals, waiting });
+    storedLedger(stored, output?.match, matcherOf(alias, record!.tags, output?.match), {
+      totals: state.totals,
+      waiting,
+    });
   const orphan = config !== undefined && output === undefined;
   return { alias, orphan, backlog, ledger, imbalance: ledger === undefined ? 0 : imbalance(ledger) };
 }
