@@ -4,7 +4,8 @@ import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
-import { addOperate, nonEmpty } from "./commands/operate-options.ts";
+import { addLetters, addQueue } from "./commands/letters-options.ts";
+import { addOperate } from "./commands/operate-options.ts";
 import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
@@ -81,37 +82,8 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
 
   addOperate(program, context, done);
 
-  const queue = program.command("queue").description("look into the disk queue, or give up a backlog");
-  queue
-    .command("inspect")
-    .description("what waits for which output, and whether it is whole")
-    .addOption(config())
-    .option("--json", "one JSON object")
-    .action(async (options: WithConfig & { json?: boolean }) => {
-      const { inspectQueue } = await import("./commands/inspect.ts");
-      done(await inspectQueue(configOf(options, program), { json: options.json === true }, context));
-    });
-  queue
-    .command("drop")
-    .description("give up what waits for an output that is no longer configured (with the agent stopped)")
-    .argument("<alias>", "the output's alias", nonEmpty)
-    .addOption(config())
-    .action(async (alias: string, options: WithConfig) => {
-      const { dropBacklog } = await import("./commands/queue.ts");
-      done(await dropBacklog(alias, configOf(options, program), context));
-    });
-
-  program
-    .command("dead-letters")
-    .description("what destinations refused for good")
-    .command("list")
-    .description("one JSON line each: output, time, reason, attempts and the entry")
-    .addOption(config())
-    .action(async (options: WithConfig) => {
-      const { listDeadLetters } = await import("./commands/dead-letters.ts");
-      done(await listDeadLetters(configOf(options, program), context));
-    });
-
+  addQueue(program, context, done, (options) => configOf(options, program));
+  addLetters(program, context, done, (options) => configOf(options, program));
   addVerify(program, context, done);
 
   program

@@ -45,7 +45,7 @@ export function statusReport(view: PipelineView, { colours }: Pick<Terminal, "co
     ]),
     ledgers(view.outputs),
     "\nQueue\n",
-    `  ${bytes(queue.bytes)} of ${bytes(queue.max_bytes)} in ${number(queue.segments)} segments, ${queue.state}\n`,
+    `  ${bytes(queue.bytes)} of ${bytes(queue.max_bytes)}, ${number(queue.segments)} ${queue.segments === 1 ? "segment" : "segments"}, ${queue.state}\n`,
     ...leftovers(view.orphans, letters, view.lost_at_input_bytes),
   ].join("");
 }
@@ -125,7 +125,7 @@ export function diskReport(
       ]),
     ]),
     "\nQueue\n",
-    `  ${bytes(queue.bytes)}${most} in ${number(queue.segments)} segments\n`,
+    `  ${bytes(queue.bytes)}${most}, ${number(queue.segments)} ${queue.segments === 1 ? "segment" : "segments"}\n`,
     ...damage.map((line) => `  damaged: ${printable(line)}\n`),
     ...leftovers(
       orphans.map(({ alias, backlog }) => ({ alias, records: backlog?.records ?? 0, bytes: backlog?.bytes ?? 0 })),
