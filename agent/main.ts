@@ -4,6 +4,7 @@ import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
+import { addDoctor } from "./commands/doctor-options.ts";
 import { addLetters, addQueue } from "./commands/letters-options.ts";
 import { addOperate } from "./commands/operate-options.ts";
 import { addVerify } from "./commands/verify-options.ts";
@@ -84,6 +85,7 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
 
   addQueue(program, context, done, (options) => configOf(options, program));
   addLetters(program, context, done, (options) => configOf(options, program));
+  addDoctor(program, context, done, (options) => configOf(options, program));
   addVerify(program, context, done);
 
   program
