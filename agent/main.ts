@@ -111,6 +111,18 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     });
 
   program
+    .command("healthcheck")
+    .description("ask the agent that runs here whether it is alive: exit 0 or 1 (what a container's HEALTHCHECK runs)")
+    .option(
+      "--url <url>",
+      "ask there (default: the socket in /var/lib/audit-agent, else http://127.0.0.1:2020/healthz)",
+    )
+    .action(async (options: { url?: string }) => {
+      const { healthcheck } = await import("./commands/healthcheck.ts");
+      done(await healthcheck(options.url, context));
+    });
+
+  program
     .command("docs")
     .description("write docs/reference and config/schema.json (for who works on audit-agent itself)")
     .option("--dir <directory>", "the checkout", ".")

@@ -29,7 +29,7 @@ const trimmed: Plugin = {
 };
 
 /** Bundles `entry` into `outdir`. Heavy libraries stay chunks of their own: they are loaded where the code imports them, when it does. */
-export async function bundle(entry: string, outdir: string): Promise<Metafile> {
+export async function bundle(entry: string, outdir: string, plugins: readonly Plugin[] = []): Promise<Metafile> {
   await rm(outdir, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: ROOT,
@@ -45,7 +45,7 @@ export async function bundle(entry: string, outdir: string): Promise<Metafile> {
     minifyWhitespace: true,
     legalComments: "none",
     metafile: true,
-    plugins: [trimmed],
+    plugins: [trimmed, ...plugins],
     chunkNames: "chunks/[name]-[hash]",
     // Libraries in CommonJS ask for Node's own modules with `require`, which an ES module does not have.
     banner: {
