@@ -52,6 +52,16 @@ export interface CommonDefaults {
   readonly timeout?: string;
 }
 
+/** What is known of how long a destination keeps what it is sent; for `doctor`. */
+export interface Keeping {
+  /** What decides it: `the lifecycle policy audit-logs`. */
+  readonly by: string;
+  /** After so many days it goes; null where nothing deletes it by itself. */
+  readonly days: number | null;
+  /** For so many days nobody can delete it, 0 where anybody may. Absent where the destination knows no such lock. */
+  readonly locked?: number;
+}
+
 export interface OutputDefinition<O extends z.ZodObject = z.ZodObject> extends Definition<O> {
   readonly kind: "output";
   /** The most one write may hold: records, and bytes as encoded, with `overhead` bytes counted on top of each record's own. */
@@ -60,6 +70,10 @@ export interface OutputDefinition<O extends z.ZodObject = z.ZodObject> extends D
   fields?(options: z.output<O>): readonly string[];
   /** Defaults of the options every output has (`batch`, `concurrency`, …), where this one differs; perhaps by its own options. */
   readonly defaults?: CommonDefaults | ((options: z.output<O>) => CommonDefaults);
+  /** For `doctor`: servers to which it speaks TLS and that no option names as a URL. */
+  tlsServers?(options: z.output<O>): readonly { readonly host: string; readonly port: number }[];
+  /** For `doctor`: asks the destination, where it may be asked. Throws where nobody can tell, with the reason. */
+  keeps?(options: z.output<O>, context: OutputContext, signal: AbortSignal): Promise<readonly Keeping[]>;
   create(options: z.output<O>, context: OutputContext): Output | Promise<Output>;
 }
 

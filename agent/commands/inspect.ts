@@ -2,10 +2,10 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import type { ResolvedConfig } from "../api/config.ts";
-import { routeMatcher } from "../api/route.ts";
 import type { Inspected, InspectedBlock, InspectedCursor } from "../queue/inspect.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf, table } from "./context.ts";
 import { keysOf } from "./keys.ts";
+import { backlogOf, damageOf } from "./on-disk.ts";
 
 export interface InspectFlags {
   /** One JSON object instead of a table. */
@@ -60,45 +60,23 @@ interface Waiting {
 }
 
 function stateOf(directory: string, inspected: Inspected, config: ResolvedConfig): QueueState {
-  const { segments, cursors, damaged } = inspected;
+  const { segments, cursors } = inspected;
   const blocks = segments.flatMap((segment) => segment.blocks);
-  const damage: string[] = [];
-  for (const { path, problem, gaps, headerIntact } of segments) {
-    if (problem !== undefined) damage.push(`${path}: ${problem}`);
-    else if (!headerIntact) damage.push(`${path}: its header is damaged; what follows is whole`);
-    for (const gap of gaps) if (gap.ours) damage.push(`${path}: bytes ${gap.from} to ${gap.to}: ${gap.reason}`);
-  }
-  for (const name of damaged) damage.push(`${join(directory, "damaged", name)}: set aside`);
   return {
     directory,
     bytes: segments.reduce((sum, segment) => sum + segment.size, 0),
     max_bytes: config.service.queue.max_bytes,
     segments: segments.length,
     outputs: cursors.map((cursor) => waiting(cursor, blocks, config)),
-    damage,
+    damage: damageOf(directory, inspected),
   };
 }
 
-function waiting(
-  { alias, record }: InspectedCursor,
-  blocks: readonly InspectedBlock[],
-  config: ResolvedConfig,
-): Waiting {
+function waiting(cursor: InspectedCursor, blocks: readonly InspectedBlock[], config: ResolvedConfig): Waiting {
+  const { alias } = cursor;
   const output = config.outputs.find((one) => one.alias === alias);
-  const orphan = output === undefined;
-  if (!record) return { alias, records: null, bytes: null, orphan };
-  // Beside the place stand the tags it is about, as patterns.
-  const patterns = output?.match ?? record.tags;
-  const matches = patterns ? routeMatcher(patterns, alias) : () => true;
-  let records = 0;
-  let size = 0;
-  for (const block of blocks) {
-    if (block.seq < record.seq || block.records === 0 || !matches(block.tag)) continue;
-    const settled = block.seq === record.seq ? record.index : 0;
-    records += block.records - settled;
-    size += Math.round((block.bytes * (block.records - settled)) / block.records);
-  }
-  return { alias, records, bytes: size, orphan };
+  const backlog = backlogOf(cursor, blocks, output?.match);
+  return { alias, records: backlog?.records ?? null, bytes: backlog?.bytes ?? null, orphan: output === undefined };
 }
 
 function report({ directory, bytes: used, max_bytes, segments, outputs, damage }: QueueState): string {

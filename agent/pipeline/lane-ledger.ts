@@ -70,7 +70,7 @@ export class LaneLedger {
   ) {
     this.#totals = totals;
     this.#matches = matches;
-    this.#match = createHash("sha256").update(match.join(" ")).digest("base64url").slice(0, 16);
+    this.#match = hashOf(match);
     this.#reader = reader;
     this.#origin = reader.cursor;
     if (stored !== undefined) {
@@ -209,13 +209,41 @@ export class LaneLedger {
   }
 
   #sum(): { read: number; created: number; filtered: number } {
-    const sum = { read: 0, created: 0, filtered: 0 };
-    for (const [tag, totals] of this.#totals()) {
-      if (!this.#matches(tag)) continue;
-      sum.read += totals.read;
-      sum.created += totals.created;
-      sum.filtered += totals.filtered;
-    }
-    return sum;
+    return sumOf(this.#totals(), this.#matches);
   }
+}
+
+function hashOf(match: readonly string[]): string {
+  return createHash("sha256").update(match.join(" ")).digest("base64url").slice(0, 16);
+}
+
+function sumOf(totals: ReadonlyMap<string, TagTotals>, matches: (tag: string) => boolean): StoredLedger["base"] {
+  const sum = { read: 0, created: 0, filtered: 0 };
+  for (const [tag, of] of totals) {
+    if (!matches(tag)) continue;
+    sum.read += of.read;
+    sum.created += of.created;
+    sum.filtered += of.filtered;
+  }
+  return sum;
+}
+
+/** What a cursor record's ledger says while no agent runs; undefined where it counts for other patterns than these. */
+export function storedLedger(
+  { base, delivered, rejected, lost, ahead, match }: StoredLedger,
+  patterns: readonly string[] | undefined,
+  matches: (tag: string) => boolean,
+  { totals, waiting }: { totals: ReadonlyMap<string, TagTotals>; waiting: number },
+): Ledger | undefined {
+  if (patterns !== undefined && match !== hashOf(patterns)) return undefined;
+  const { read, created, filtered } = sumOf(totals, matches);
+  return {
+    read: read - base.read,
+    created: created - base.created,
+    filtered: filtered - base.filtered,
+    delivered,
+    rejected,
+    lost,
+    queued: waiting - ahead,
+  };
 }

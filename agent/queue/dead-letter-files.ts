@@ -1,6 +1,6 @@
 /** The files of the dead letters, read. */
 import { join } from "node:path";
-import { type Disk, realDisk } from "../state/disk.ts";
+import { type Disk, errorCode, realDisk } from "../state/disk.ts";
 import { type DeadLetter, decodeLine, measureLine } from "./dead-letter-format.ts";
 import { KeyRing } from "./keys.ts";
 
@@ -55,6 +55,21 @@ export async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer>
   } finally {
     await file.close();
   }
+}
+
+/** How many there are. Needs no key; a directory that is not there has none. */
+export async function measureDeadLetters(dir: string, disk = realDisk): Promise<{ records: number; bytes: number }> {
+  const sum = { records: 0, bytes: 0 };
+  const names = await letterFiles(disk, dir).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  });
+  for (const name of names) {
+    const { records, bytes } = await measure(disk, join(dir, name));
+    sum.records += records;
+    sum.bytes += bytes;
+  }
+  return sum;
 }
 
 /** All letters, oldest first, each (output, id) once. Throws QueueKeyError where some are encrypted with a key that is not given. */

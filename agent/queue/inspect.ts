@@ -1,10 +1,11 @@
 /** Looks through a queue's directory without changing anything, for people who want to know what is in it or what happened to it. */
 import { join } from "node:path";
 import { type Disk, messageOf, realDisk } from "../state/disk.ts";
-import type { BatchMeta } from "./block.ts";
+import { type BatchMeta, deltaOfMeta, type SnapshotMeta } from "./block.ts";
 import { type CursorRecord, listCursors, openCursor } from "./cursor.ts";
 import { KeyRing } from "./keys.ts";
 import { BlockType, decodeSegmentHeader, PAGE, seedOf, segmentNumber } from "./segment.ts";
+import { QueueState } from "./state.ts";
 import { findHome, walk } from "./walk.ts";
 
 export interface InspectedBlock {
@@ -49,6 +50,8 @@ export interface Inspected {
   readonly cursors: readonly InspectedCursor[];
   /** Parts that were set aside. */
   readonly damaged: readonly string[];
+  /** Positions, filter states and totals at the end of the log. */
+  readonly state: QueueState;
 }
 
 export interface InspectOptions {
@@ -65,9 +68,10 @@ export async function inspectQueue(options: InspectOptions): Promise<Inspected> 
   const keys = new KeyRing(options.key, options.previousKeys);
   const segments: InspectedSegment[] = [];
   let limit = Number.POSITIVE_INFINITY;
+  const sums: Change[][] = [];
   const names = (await disk.list(options.dir)).filter((name) => segmentNumber(name) !== undefined);
   for (const name of names.reverse()) {
-    const { base, ...segment } = await inspectSegment(
+    const { base, changes, ...segment } = await inspectSegment(
       disk,
       join(options.dir, name),
       keys,
@@ -75,6 +79,7 @@ export async function inspectQueue(options: InspectOptions): Promise<Inspected> 
       options.payloads ?? true,
     );
     segments.unshift(segment);
+    sums.unshift(changes);
     if (base !== undefined) limit = base;
   }
   const cursors: InspectedCursor[] = [];
@@ -85,8 +90,13 @@ export async function inspectQueue(options: InspectOptions): Promise<Inspected> 
     await cursor?.close();
   }
   const damaged = await disk.list(join(options.dir, "damaged")).catch(() => []);
-  return { segments, cursors, damaged };
+  let state = new QueueState();
+  for (const change of sums.flat()) state = change(state);
+  return { segments, cursors, damaged, state };
 }
+
+/** What a block does to the state before it. */
+type Change = (state: QueueState) => QueueState;
 
 async function inspectSegment(
   disk: Disk,
@@ -94,10 +104,11 @@ async function inspectSegment(
   keys: KeyRing,
   limit: number,
   payloads: boolean,
-): Promise<InspectedSegment & { base: number | undefined }> {
+): Promise<InspectedSegment & { base: number | undefined; changes: Change[] }> {
   const blocks: InspectedBlock[] = [];
   const gaps: InspectedSegment["gaps"][number][] = [];
-  const result = { path, size: 0, encrypted: false, headerIntact: false, snapshots: 0, blocks, gaps };
+  const changes: Change[] = [];
+  const result = { path, size: 0, encrypted: false, headerIntact: false, snapshots: 0, blocks, gaps, changes };
   let base: number | undefined;
   const file = await disk.open(path, "read");
   try {
@@ -115,12 +126,21 @@ async function inspectSegment(
     for await (const item of walk(file, home, { payloads, limit })) {
       if (item.is === "gap") {
         gaps.push({ from: item.from, to: item.to, reason: item.reason, ours: item.ours });
-      } else if (item.header.type === BlockType.snapshot) {
-        result.snapshots++;
-      } else if (item.header.type === BlockType.records) {
+      } else if (item.header.type !== BlockType.records) {
+        if (item.header.type === BlockType.snapshot) result.snapshots++;
+        const { totals } = item.meta as SnapshotMeta;
+        const { payload } = item;
+        if (payload) changes.push((state) => restored(payload, totals) ?? state);
+      } else {
         const { seq, time, count: records } = item.header;
-        const { tag, source, bytes } = item.meta as BatchMeta;
+        const meta = item.meta as BatchMeta;
+        const { tag, source, bytes } = meta;
         const { at, length } = item;
+        const delta = deltaOfMeta(item.header, meta);
+        changes.push((state) => {
+          state.apply(delta, meta.totals);
+          return state;
+        });
         blocks.push({ seq, at, length, time, tag, input: source[1], path: source[3] ?? undefined, records, bytes });
       }
     }
@@ -129,5 +149,16 @@ async function inspectSegment(
     return { ...result, base, problem: messageOf(error) };
   } finally {
     await file.close();
+  }
+}
+
+function restored(payload: Buffer, totals: SnapshotMeta["totals"]): QueueState | undefined {
+  try {
+    const state = new QueueState();
+    state.restore(payload);
+    state.restoreTotals(totals);
+    return state;
+  } catch {
+    return undefined;
   }
 }

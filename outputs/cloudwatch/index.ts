@@ -1,5 +1,6 @@
 import { defineOutput } from "../../agent/api/plugin.ts";
 import { viewFields } from "../../agent/api/view.ts";
+import { keepings } from "./keeping.ts";
 import { checkOptions, cloudwatchOptions } from "./options.ts";
 import { CloudwatchOutput } from "./output.ts";
 
@@ -46,5 +47,6 @@ The promise is at least once: the service keeps repeats. It needs \`logs:PutLogE
   guarantee: () => "at-least-once",
   fields: () => viewFields.time,
   check: checkOptions,
+  keeps: keepings,
   create: (options, context) => new CloudwatchOutput(options, context),
 });

@@ -73,20 +73,25 @@ export class LogService {
   async probe(signal: AbortSignal): Promise<void> {
     const { log_group, auto_create } = this.#options;
     const prefix = log_group.replace(/[%$].*$/s, "");
-    let found: string | undefined;
+    const [found] = await this.groups(prefix, signal, 1);
+    // They come in order of their names, so the group itself is the first that begins with its name.
+    if (!auto_create && prefix === log_group && found?.name !== log_group)
+      throw new Error(`there is no log group ${log_group}, and \`auto_create\` is off`);
+  }
+
+  /** The first groups whose names begin so, and for how many days each keeps its events: undefined is for ever. */
+  async groups(prefix: string, signal: AbortSignal, limit = 50): Promise<{ name: string; days: number | undefined }[]> {
     try {
       const { sdk, client } = await this.#open();
-      const command = new sdk.DescribeLogGroupsCommand({ ...(prefix && { logGroupNamePrefix: prefix }), limit: 1 });
-      found = (await client.send(command, { abortSignal: signal })).logGroups?.[0]?.logGroupName;
+      const command = new sdk.DescribeLogGroupsCommand({ ...(prefix && { logGroupNamePrefix: prefix }), limit });
+      const { logGroups = [] } = await client.send(command, { abortSignal: signal });
+      return logGroups.map(({ logGroupName = "", retentionInDays }) => ({ name: logGroupName, days: retentionInDays }));
     } catch (error) {
       if (signal.aborted) throw error;
       const { reason, code } = this.#connection.failure(error);
       const asked = code === "AccessDeniedException" ? " (the check asks with logs:DescribeLogGroups)" : "";
       throw new Error(`${reason}${asked}`);
     }
-    // They come in order of their names, so the group itself is the first that begins with its name.
-    if (!auto_create && prefix === log_group && found !== log_group)
-      throw new Error(`there is no log group ${log_group}, and \`auto_create\` is off`);
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import type { OutputContext } from "../../agent/api/context.ts";
 import { defineOutput } from "../../agent/api/plugin.ts";
 import { viewFields } from "../../agent/api/view.ts";
 import { STAMP, TIME_FROM } from "./body.ts";
+import { keepings } from "./keeping.ts";
 import { checkOptions, elasticsearchOptions } from "./options.ts";
 import { ElasticsearchOutput } from "./output.ts";
 
@@ -41,5 +42,6 @@ With \`data_stream\` (or an alias that rolls over) the promise is at least once:
   guarantee: (options) => (options.data_stream === undefined ? "exactly-once" : "at-least-once"),
   fields: () => [...viewFields.time, STAMP, TIME_FROM],
   check: checkOptions,
+  keeps: keepings,
   create: (options, context: OutputContext) => new ElasticsearchOutput(options, context),
 });

@@ -84,6 +84,7 @@ export default defineObjectOutput<typeof options>({
     if (parsed.path.endsWith("/")) errors.push({ path: ["path"], message: "must name a file, not a directory" });
     return { errors, warnings };
   },
+  keeps: async ({ path: archive }) => [{ by: `nothing of this agent's deletes ${archive}`, days: null }],
   // Small and quick: entries show up in the archive at once, and a group fits in memory.
   assemble: () => ({ bytes: 4 * 1024 * 1024, ageMs: 200 }),
   create(parsed, context) {

@@ -1,5 +1,6 @@
 import { defineObjectOutput } from "../../agent/api/plugin.ts";
 import { viewFields } from "../../agent/api/view.ts";
+import { keepings } from "./keeping.ts";
 import { checkOptions, s3Options } from "./options.ts";
 import { S3Output } from "./output.ts";
 
@@ -48,6 +49,7 @@ period.
   guarantee: () => "exactly-once",
   fields: () => viewFields.time,
   check: checkOptions,
+  keeps: keepings,
   assemble: ({ total_file_size, upload_timeout }) => ({ bytes: total_file_size, ageMs: upload_timeout }),
   create: (options, context) => new S3Output(options, context),
 });

@@ -153,6 +153,11 @@ export class Store {
     await client.send(new sdk.AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(ABORT_MS) });
   }
 
+  async ask<T>(question: (sdk: Sdk, client: S3Client, bucket: string) => Promise<T>): Promise<T> {
+    const { sdk, client } = await this.#open();
+    return question(sdk, client, this.#options.bucket);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     // Whoever wrote has turned away already; what was uploaded is given up first.

@@ -1,7 +1,7 @@
 import { defineOutput } from "../../agent/api/plugin.ts";
 import { viewFields } from "../../agent/api/view.ts";
 import { messageFields } from "./message.ts";
-import { checkOptions, syslogOptions } from "./options.ts";
+import { checkOptions, serversOf, syslogOptions } from "./options.ts";
 import { SyslogOutput } from "./output.ts";
 
 export default defineOutput({
@@ -41,5 +41,6 @@ were written, and one NUL.
   guarantee: ({ protocol }) => (protocol === "udp" ? "best-effort" : "at-least-once"),
   fields: (options) => [...viewFields.level, ...viewFields.time, ...messageFields(options)],
   check: checkOptions,
+  tlsServers: (options) => (options.protocol === "tls" ? serversOf(options) : []),
   create: (options, context) => new SyslogOutput(options, context),
 });

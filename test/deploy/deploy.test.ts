@@ -5,6 +5,7 @@ import { parse, parseAllDocuments, stringify } from "yaml";
 import type { Registries } from "../../agent/api/plugin.ts";
 import { Counters } from "../../agent/telemetry/counters.ts";
 import type { Health } from "../../agent/telemetry/health.ts";
+import { Histograms } from "../../agent/telemetry/histograms.ts";
 import { Metrics } from "../../agent/telemetry/metrics.ts";
 import { parseConfig } from "../../config/load.ts";
 import { filters } from "../../filters/registry.ts";
@@ -24,8 +25,16 @@ function documents(name: string): unknown[] {
 describe("metrics", () => {
   const health = { status: "ok", components: [], outputs: [] } as unknown as Health;
   async function exposed(): Promise<Set<string>> {
-    const text = await new Metrics().text(new Counters(), { status: undefined, health, version: "1" });
-    return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!));
+    const text = await new Metrics().text(new Counters(), new Histograms(), {
+      status: undefined,
+      health,
+      version: "1",
+    });
+    const names = new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!));
+    for (const [, name] of text.matchAll(/^# TYPE (\S+) histogram$/gm)) {
+      for (const part of ["bucket", "count", "sum"]) names.add(`${name}_${part}`);
+    }
+    return names;
   }
   const used = (text: string) =>
     [...text.matchAll(/\b(?:audit_agent|process)_[a-z_]+\b/g)].map(([name]) => name).filter((name) => name.length > 12);

@@ -110,7 +110,11 @@ export class FakeCloudwatch extends FakeHttpServer<CloudwatchMode> {
       case "DescribeLogGroups": {
         const { logGroupNamePrefix: prefix = "" } = call;
         const found = [...this.groups.keys()].filter((one) => one.startsWith(prefix)).sort();
-        return ok({ logGroups: found.map((logGroupName) => ({ logGroupName })) });
+        const about = (logGroupName: string) => ({
+          logGroupName,
+          retentionInDays: this.groups.get(logGroupName)?.retention,
+        });
+        return ok({ logGroups: found.map(about) });
       }
       case "CreateLogGroup":
         if (group) return fault(400, "ResourceAlreadyExistsException", "The specified log group already exists");

@@ -69,6 +69,8 @@ export class FakeElasticsearch {
   #early: { status: number; bodies: Buffer[][]; open: Set<Promise<void>> } | undefined;
   #script: Answer[] = [];
   port = 0;
+  /** The lifecycle policy of each index there is said to be. */
+  readonly policies = new Map<string, string | undefined>();
   /** In the order of their arrival. */
   readonly documents: FakeDocument[] = [];
   readonly requests: FakeRequest[] = [];
@@ -95,6 +97,11 @@ export class FakeElasticsearch {
   /** Puts a document there behind the agent's back. */
   put(document: FakeDocument): void {
     this.#byId.set(`${document.index}/${document.id}`, document);
+  }
+
+  /** Puts a template or a policy there; `path` as in its request. */
+  manage(path: string, body: object): void {
+    this.#managed.set(path, body);
   }
 
   fail(mode: FailMode): void {
@@ -269,6 +276,10 @@ export class FakeElasticsearch {
       return ok({ count: this.documents.filter(({ index }) => pattern.test(index)).length });
     }
     if (path === "/_security/user/_has_privileges") return ok({ has_all_requested: true, cluster: {}, index: {} });
+    if (path.includes("/_settings/")) {
+      const settings = (name: string | undefined) => ({ "index.creation_date": "1", "index.lifecycle.name": name });
+      return ok(Object.fromEntries([...this.policies].map(([index, name]) => [index, { settings: settings(name) }])));
+    }
     const managed = /^\/(_ilm\/policy|_index_template)\/([^/]+)$/.exec(path);
     if (!managed) return error(400, "illegal_argument_exception", `no handler found for uri [${path}]`);
     const name = decodeURIComponent(managed[2]!);

@@ -61,6 +61,8 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
   lockable = true;
   /** Whether an object may be looked at in the moment after it was found taken (as of a deletion, or a store that is behind). */
   shy = false;
+  /** Rules of the bucket's lifecycle, as XML. */
+  lifecycle: string | undefined;
   #uploads = 0;
 
   private constructor(bucket: string, tls?: ServerOptions) {
@@ -163,6 +165,11 @@ export class FakeS3 extends FakeHttpServer<S3Mode> {
   }
 
   #bucket(method: string, query: URLSearchParams): FakeAnswer {
+    if (method === "GET" && query.has("lifecycle")) {
+      if (this.withheld.has("s3:GetLifecycleConfiguration")) return fault(403, "AccessDenied", "Access Denied");
+      if (this.lifecycle === undefined) return fault(404, "NoSuchLifecycleConfiguration", "It does not exist");
+      return xml(`<LifecycleConfiguration>${this.lifecycle}</LifecycleConfiguration>`);
+    }
     if (method === "GET" && query.has("object-lock")) {
       if (this.lockable)
         return xml("<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>");
