@@ -53,6 +53,7 @@ export class InternalInput implements Input {
   async *read(): AsyncGenerator<RecordBatch> {
     for (;;) {
       const ended = this.#ended;
+      if (ended) this.#leave();
       const batch = this.#batch(ended);
       if (batch) yield batch;
       else if (ended) return;

@@ -15,7 +15,7 @@ interface Entry {
 test("an outage and its end are told to the other output, at the default level", async () => {
   const scene = await Scene.start();
   const path = scene.workspace.path("own.jsonl");
-  const file = { name: "file", match: "internal", path, rotate: undefined, batch: { linger: "20ms" } };
+  const file = { name: "file", match: "internal", path, batch: { linger: "20ms" } };
   const config = await scene.configure({ outputs: [scene.output({ match: "audit" }), file] });
   const parsed = JSON.parse(readFileSync(config, "utf8"));
   parsed.pipeline.inputs.push({ name: "internal" });
