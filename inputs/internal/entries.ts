@@ -57,13 +57,15 @@ export function told(raw: AgentEvent): Told | undefined {
   }
 }
 
-/** What people do to the agent. */
+/** What people do to the agent. What an operator did is an audit entry of its own already: told at `info` alone. */
 function acts(event: AgentEvent): Told | undefined {
-  const is: string = event.is;
-  if (is !== "operator" && is !== "reload") return undefined;
-  const { level, message } = event as { level?: unknown; message?: unknown };
-  const known = level === "info" || level === "error" ? level : "warn";
-  return of(event, known, "", typeof message === "string" ? message : is);
+  const { is, applied, problems, message } = event as Readonly<Record<string, unknown>>;
+  if (is === "operator") return of(event, "info", "", String(message));
+  if (is !== "reload") return undefined;
+  const troubles = Array.isArray(problems) ? problems.map(String) : [];
+  const what = applied === true ? "a new configuration was taken" : "a new configuration was not taken";
+  const level = applied === true && troubles.length === 0 ? "info" : "warn";
+  return of(event, level, "", [what, ...troubles].join("; "));
 }
 
 function of(event: AgentEvent, level: Level, part: string, message: string): Told {
