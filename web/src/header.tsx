@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PipelineView, ReloadReport } from "../../agent/api/operate.ts";
+import type { PipelineView, ReloadAsked, ReloadReport } from "../../agent/api/operate.ts";
 import { useAct } from "./actions.tsx";
 import { type Api, ApiError } from "./api.ts";
 import { plural, span } from "./format.ts";
@@ -100,7 +100,7 @@ function Reload({ api, config, close }: { api: Api; config: string; close: () =>
     setRefusal(undefined);
     const done = await act.run(async () => {
       try {
-        return sentence(await api.post<ReloadReport>("reload", { unprobed }));
+        return sentence(await api.post<ReloadReport>("reload", { unprobed } satisfies ReloadAsked));
       } catch (error) {
         const report = error instanceof ApiError && error.status === 409 ? reportOf(error.answer) : undefined;
         if (!report) throw error;
