@@ -117,11 +117,14 @@ run("an output is paused and goes on, by keyboard alone; an orphan is given up; 
   await page.keyboard.press("Enter");
   await live.button("Pause", live.dialog).focus();
   await page.keyboard.press("Enter");
+  await live.says(/^syslog is paused/);
+  await live.notice.getByText("syslog is paused; what comes waits in the queue.").waitFor();
+  expect(await live.button("syslog").evaluate((element) => element === document.activeElement)).toBe(true);
+
+  await page.keyboard.press("Enter");
   await live.button("Resume", live.dialog).waitFor();
   await screenshot(page, "details-light", false);
   await page.keyboard.press("Escape");
-  await live.says(/^syslog is paused/);
-  expect(await live.button("syslog").evaluate((element) => element === document.activeElement)).toBe(true);
 
   await live.button("Give up…").click();
   await live.button("Give up 12,004 entries", live.dialog).click();

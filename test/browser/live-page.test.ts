@@ -16,9 +16,11 @@ run("an agent that is well: nothing lost, all caught up", async () => {
   await page.mouse.move(700, 820);
   await screenshot(page, "well-light");
   expect(await live.accessibility()).toEqual([]);
-  await live.button(/Theme/).click();
-  await live.button(/Theme/).click();
+  await live.button("Theme: auto").click();
+  await live.button("Theme: light").click();
+  await live.button("Theme: dark").waitFor();
   await screenshot(page, "well-dark");
+  await screenshot(page, "well-dark-top", false);
   expect(await live.accessibility()).toEqual([]);
   expect(complaints).toEqual([]);
 });
@@ -44,6 +46,7 @@ run("a destination goes down, and comes back", async () => {
   expect(await page.title()).toBe("● 1 problem – audit-agent");
   await live.card("output", "elasticsearch").getByText("connect ECONNREFUSED").waitFor();
   await screenshot(page, "outage-light");
+  await screenshot(page, "outage-top", false);
   expect(await live.accessibility()).toEqual([]);
 
   for (const left of [9000, 5000, 1000]) {

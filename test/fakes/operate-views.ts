@@ -118,7 +118,7 @@ export function wellView(): PipelineView {
       bytes: 67_108_864,
       max_bytes: 10_000_000_000,
       segments: 2,
-      oldest_seconds: 0.4,
+      oldest_seconds: 41,
     },
     outputs: [
       outputView("elasticsearch", { guarantee: "exactly-once" }),

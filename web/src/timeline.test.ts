@@ -45,7 +45,7 @@ test("views go on where the history ends, though a ledger counts from earlier on
   timeline.add(at(6, 250, 1_000_130, 8));
   expect(timeline.times.slice(2)).toEqual([START, START + 5, START + 6]);
   expect(timeline.column("backlog", "out").slice(2)).toEqual([20, 7, 8]);
-  expect(timeline.read(["in"]).slice(3)).toEqual([10, 100]);
+  expect(timeline.read(["in"]).slice(3)).toEqual([10, 25]);
 });
 
 test("it keeps an hour, and no more samples than an hour has", () => {

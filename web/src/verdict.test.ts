@@ -158,7 +158,7 @@ test("a broken chain is explained, and not said a second time by its filter", ()
   const verdict = verdictOf({ ...view, filters: [filter], problems }, STILL);
   expect(verdict.headline).toBe("The hash chain of /logs/audit-*.jsonl is broken, and reading has stopped there.");
   expect(verdict.reason).toBe(
-    "the entry was changed after it was written (audit-1.jsonl, byte 4,812, 10:32; 2 breaks in all)",
+    "The entry was changed after it was written (audit-1.jsonl, byte 4,812, 10:32; 2 breaks in all)",
   );
   expect(verdict.others).toEqual([]);
 });
