@@ -19,20 +19,28 @@ export function checkService(given: unknown, report: Report): void {
   const service = isRecord(given) ? given : {};
   checkEncryption(isRecord(service.queue) ? service.queue : {}, report);
   const http = isRecord(service.http) ? service.http : {};
-  const listen = serviceOptions.unwrap().shape.http.unwrap().shape.listen.safeParse(http.listen);
-  if (listen.success) checkListen(listen.data, report);
-}
-
-function checkListen(listen: string, { error, warn }: Report): void {
-  const path = ["service", "http", "listen"];
-  const at = listen.lastIndexOf(":");
-  if (Number(listen.slice(at + 1)) > 65_535) error(path, "the port must be at most 65535");
-  else if (!isLoopback(listen.slice(0, at))) {
-    warn(
+  const { listen, probe_listen } = serviceOptions.unwrap().shape.http.unwrap().shape;
+  const main = listen.safeParse(http.listen).data;
+  if (main !== undefined && checkPort(main, "listen", report) && !isLoopback(hostOf(main)) && http.tls === undefined) {
+    const path = ["service", "http", "listen"];
+    report.error(
       path,
-      "is open to other machines, and nobody is asked for a password: whoever reaches it reads health and metrics",
+      "is open to other machines, so it needs service.http.tls (cert and key): the token would pass in clear text. For health checks " +
+        "and metrics alone there is service.http.probe_listen",
     );
   }
+  const probes = probe_listen.safeParse(http.probe_listen).data;
+  if (probes !== undefined) checkPort(probes, "probe_listen", report);
+}
+
+function hostOf(listen: string): string {
+  return listen.slice(0, listen.lastIndexOf(":"));
+}
+
+function checkPort(listen: string, option: string, { error }: Report): boolean {
+  if (Number(listen.slice(listen.lastIndexOf(":") + 1)) <= 65_535) return true;
+  error(["service", "http", option], "the port must be at most 65535");
+  return false;
 }
 
 function checkEncryption(queue: Record<string, unknown>, { error }: Report): void {

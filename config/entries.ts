@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** Names a cursor and metrics, and is part of file names. */
 const ALIAS = /^\w[\w.-]{0,63}$/;
-const TAG = /^[^\s*]{1,128}$/;
+const TAG = /^[^\s*\p{Cc}]{1,128}$/u;
 
 const alias = z.string().regex(ALIAS, "must be 1 to 64 letters, digits, _ . or - and not begin with . or -").meta({
   doc: "The name under which logs, metrics and the queue know this part. By default the plugin's name, then name-2, name-3.",

@@ -117,7 +117,7 @@ pipeline:
     - { name: http, alias: second, url: http://h }
 `);
     expect(config.file).toBe("/etc/audit/pipeline.yaml");
-    expect(config.service).toMatchObject({ data_dir: "/etc/audit/data", log_level: "warn", grace: 10_000 });
+    expect(config.service).toMatchObject({ data_dir: "/etc/audit/data", log_level: "warn", shutdown_timeout: 10_000 });
     expect(config.inputs.map((i) => [i.alias, i.tag])).toEqual([
       ["tail", "audit.dashboard"],
       ["tail-3", "tail-3"],
@@ -223,7 +223,7 @@ describe("secrets", () => {
   test("no problem repeats what came from outside, nor any secret", () => {
     const env = { S: "hunter2" };
     const text = `
-service: { log_level: '\${S}', grace: '\${S}', queue: { encrypt: true, key: 'hunter2' }, node: '\${S} \${S}', http: { listen: '\${S}' } }
+service: { log_level: '\${S}', shutdown_timeout: '\${S}', queue: { encrypt: true, key: 'hunter2' }, node: '\${S} \${S}', http: { listen: '\${S}' } }
 pipeline:
   inputs: [{ name: '\${S}', path: x }, { name: tail, path: 5, tag: '\${S} x' }, '\${S}', '\${S:?hunter? \${S}}']
   outputs:

@@ -72,6 +72,8 @@ export interface RecordBatchInit {
   readonly cuts?: ReadonlyMap<number, Cut> | undefined;
   readonly additions?: readonly Addition[] | undefined;
   readonly positions?: readonly Position[] | undefined;
+  /** Alias of the one output they are for (dead letters that are sent again); undefined: all that match the tag. */
+  readonly only?: string | undefined;
   /** Kind of records a filter created (`broken`): their id is the origin's id + `-` + kind. */
   readonly kind?: string | undefined;
   /** A filter changed the bytes (redaction): `format: original` must not claim them as evidence. */
@@ -98,6 +100,7 @@ export class RecordBatch {
   readonly cuts: ReadonlyMap<number, Cut> | undefined;
   readonly additions: readonly Addition[];
   readonly positions: readonly Position[];
+  readonly only: string | undefined;
   readonly kind: string;
   readonly altered: boolean;
   readonly lines: boolean;
@@ -118,6 +121,7 @@ export class RecordBatch {
     this.cuts = init.cuts;
     this.additions = init.additions ?? [];
     this.positions = init.positions ?? [];
+    this.only = init.only;
     this.kind = init.kind ?? "";
     this.altered = init.altered ?? false;
     this.lines = init.lines ?? false;

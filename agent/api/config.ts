@@ -50,7 +50,11 @@ export const serviceOptions = z
       .enum(["auto", "pretty", "json"])
       .default("auto")
       .meta({ doc: "`auto`: pretty on a terminal, JSON elsewhere." }),
-    grace: duration("How long a stop may take before what is left stays in the queue.", "10s"),
+    shutdown_timeout: duration("How long a stop may take before what is left stays in the queue.", "10s"),
+    watch_config: z
+      .boolean()
+      .default(false)
+      .meta({ doc: "Reload when the configuration file changes, as SIGHUP does." }),
     orphans: z
       .enum(["keep", "discard"])
       .default("keep")
@@ -61,7 +65,24 @@ export const serviceOptions = z
           .string()
           .regex(/^[^\s]+:\d{1,5}$/, "must be host:port")
           .default("127.0.0.1:2020")
-          .meta({ doc: "Address of /healthz, /readyz, /health and /metrics." }),
+          .meta({
+            doc: "Address of the page and of all it asks for. Health checks and metrics answer everybody; the rest needs the token of the file http-token in the data directory. Any other address than loopback needs `tls`.",
+          }),
+        probe_listen: z
+          .string()
+          .regex(/^[^\s]+:\d{1,5}$/, "must be host:port")
+          .optional()
+          .meta({
+            doc: "Where /healthz, /readyz and /metrics answer too, and nothing else: for kubelet and Prometheus.",
+            example: "0.0.0.0:2021",
+          }),
+        tls: z
+          .strictObject({
+            cert: path("Certificate with its chain, PEM."),
+            key: path("Its private key, PEM."),
+          })
+          .optional()
+          .meta({ doc: "Serve `listen` over TLS." }),
       })
       .optional()
       .meta({ doc: "The HTTP server; off unless given." }),

@@ -76,6 +76,17 @@ export type AgentEvent =
       state: ComponentState;
       reason?: string;
     }
+  /** A new configuration was taken, or not, and what it changed. */
+  | {
+      is: "reload";
+      applied: boolean;
+      by: string;
+      changes: readonly { readonly kind: string; readonly name: string; readonly change: string }[];
+      kept: number;
+      problems: readonly string[];
+    }
+  /** Somebody had the agent do something; also an audit entry. */
+  | { is: "operator"; action: string; actor: string; from: string; message: string }
   /** Anything else worth a line. */
   | { is: "notice"; level: "debug" | "info" | "warn" | "error"; component: string; message: string };
 

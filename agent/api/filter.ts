@@ -1,14 +1,48 @@
 import type { RecordBatch } from "./batch.ts";
 import type { ComponentState } from "./events.ts";
 
+/** Where a chain does not hold. */
+export interface ChainBreak {
+  /** A kind of docs/decisions/0011, and what it means. */
+  readonly kind: string;
+  readonly words: string;
+  readonly path: string | undefined;
+  /** In bytes; 0 where an older version stored it. */
+  readonly offset: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface ChainGroup {
+  readonly group: string;
+  readonly scheme: string;
+  /** broken: there was a break of late, as long as the filter is degraded by it. stopped: nothing more is read. quarantined: what comes is kept aside. */
+  readonly state: "intact" | "broken" | "stopped" | "quarantined";
+  /** Verified, as far back as the state goes. */
+  readonly entries: number;
+  readonly breaks: number;
+  readonly tip: string;
+  /** When an entry was verified last, milliseconds since the epoch. */
+  readonly active: number;
+  readonly last: ChainBreak | undefined;
+}
+
+/** The hash chains a filter follows. */
+export interface ChainGroups {
+  readonly count: number;
+  readonly verified: number;
+  readonly breaks: number;
+  /** Those with breaks first, the latest first, then those that were active last; at most `limit`. */
+  groups(limit: number): readonly ChainGroup[];
+}
+
 /** How a filter is, for health and metrics. */
 export interface FilterStatus {
   readonly state: ComponentState;
   /** Milliseconds since the epoch; the start where it is not given. */
   readonly since?: number;
   readonly reason?: string;
-  /** Hash chains it follows. */
-  readonly chains?: number;
+  readonly chains?: ChainGroups;
 }
 
 /**

@@ -1,5 +1,31 @@
 import type { Position, RecordBatch } from "./batch.ts";
 
+/** How far the reading of a file is behind its writer. */
+export interface FileLag {
+  readonly path: string;
+  /** Bytes it has; of a compressed file what was decompressed so far, and the rest as it is on disk. */
+  readonly size: number;
+  /** Bytes that have a place in the queue. */
+  readonly offset: number;
+  /** Bytes that have none yet; 0 where there is only the beginning of an entry that its writer did not finish. */
+  readonly bytes: number;
+  /** For how long the oldest of them are known to be there, milliseconds. */
+  readonly ms: number;
+  /** No name leads to it any more. */
+  readonly deleted: boolean;
+}
+
+/** The same of all files of an input. */
+export interface InputLag {
+  /** How many files it follows. */
+  readonly followed: number;
+  readonly bytes: number;
+  /** The longest of any file. */
+  readonly ms: number;
+  /** Those furthest behind first, then those read last. */
+  readonly files: readonly FileLag[];
+}
+
 /**
  * Reads a source. Pulled: the next batch is asked for only when the last has a place in the queue.
  * A batch carries the positions from which to go on after it; the queue stores both in one block, so they cannot disagree.
@@ -25,6 +51,10 @@ export interface Input {
   meanwhile?(limit: number): readonly Position[];
   /** Bytes that vanished before they could be read, as far as the positions remember, so across restarts. */
   lostBytes?(): number;
+  /** How far it is behind, with at most `limit` files. Asked about once a second, however many files there are. */
+  lag?(limit: number): InputLag;
+  /** What it should read and cannot, in words; `since` in milliseconds since the epoch. */
+  trouble?(): { readonly since: number; readonly reason: string } | undefined;
   /** Frees everything. May be called at any time, more than once. */
   close(): Promise<void>;
 }

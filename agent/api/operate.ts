@@ -122,6 +122,8 @@ export interface OutputView extends PartView {
   readonly delivered_bytes: number;
   readonly retries: number;
   readonly last_progress: string | null;
+  /** How long records may wait by design (linger, the age of an assembled object): no backlog to speak of. */
+  readonly waits_seconds?: number;
 }
 
 export interface PipelineView {
@@ -196,7 +198,7 @@ export interface EntryView {
   readonly original: string;
 }
 
-/** So many entries matched in the last second and were not sent, because there were too many of them. */
+/** So many entries of the last second were not looked at, or matched and were not sent, because there were too many of them. */
 export interface SkippedView {
   readonly entries: number;
 }

@@ -1,4 +1,6 @@
 import type { ComponentState } from "./events.ts";
+import type { ChainGroups } from "./filter.ts";
+import type { InputLag } from "./input.ts";
 
 /** Per output, at any moment: `read + created = filtered + delivered + rejected + lost + queued`. Kept across restarts. */
 export interface Ledger {
@@ -26,12 +28,23 @@ export interface ComponentStatus {
   readonly reason: string | undefined;
 }
 
+export interface InputStatus extends ComponentStatus {
+  readonly tag: string;
+  /** With at most 20 files; absent for what reads no files. */
+  readonly lag?: InputLag;
+}
+
 export interface FilterStatus extends ComponentStatus {
-  /** Hash chains it follows. */
-  readonly chains?: number | undefined;
+  readonly match?: readonly string[];
+  /** Of a filter that verifies hash chains. */
+  readonly chains?: ChainGroups;
 }
 
 export interface OutputStatus extends ComponentStatus {
+  readonly match?: readonly string[];
+  readonly guarantee?: string;
+  /** By an operator: `reason` says by whom. */
+  readonly paused?: boolean;
   readonly ledger: Ledger;
   readonly backlog: { readonly records: number; readonly bytes: number; readonly oldest: number | undefined };
   readonly inFlight: number;
@@ -43,7 +56,7 @@ export interface OutputStatus extends ComponentStatus {
 
 export interface PipelineStatus {
   readonly startedAt: number;
-  readonly inputs: readonly ComponentStatus[];
+  readonly inputs: readonly InputStatus[];
   readonly filters: readonly FilterStatus[];
   readonly outputs: readonly OutputStatus[];
   readonly queue: {

@@ -228,7 +228,7 @@ describe("run", () => {
   });
 
   test("what waits for an output that was down since the very first start can be seen, and given up", async () => {
-    const down = (more: string) => `service: { data_dir: data, grace: 10ms }
+    const down = (more: string) => `service: { data_dir: data, shutdown_timeout: 10ms }
 pipeline:
   inputs: [{ name: tail, tag: audit.x, path: logs/*.jsonl }]
   outputs:
@@ -323,9 +323,8 @@ pipeline:
       err += text;
     });
     await expect.poll(() => existsSync(join(dir, "archive", "2026.jsonl")), { timeout: 15_000 }).toBe(true);
-    // No reload yet, and no end either.
     agent.kill("SIGHUP");
-    await expect.poll(() => err, { timeout: 15_000 }).toContain("restart to apply changes");
+    await expect.poll(() => err, { timeout: 15_000 }).toContain("reload by SIGHUP (signal): nothing is different");
     // As under npm: the terminal sends it, and npm passes it on.
     agent.kill("SIGINT");
     agent.kill("SIGINT");

@@ -2,7 +2,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeState } from "../../filters/chain/state.ts";
-import { type ResolvedConfig, tagMatcher } from "../api/config.ts";
+import type { ResolvedConfig } from "../api/config.ts";
+import { routeMatcher } from "../api/route.ts";
 import { imbalance, type Ledger } from "../api/status.ts";
 import type { BreakKind } from "../integrity/kinds.ts";
 import { KIND_WORDS } from "../integrity/kinds.ts";
@@ -84,12 +85,12 @@ export function damageOf(directory: string, { segments, damaged }: Inspected): s
 
 /** What waits at a cursor for an output with these patterns, or, without them, for the one that made the cursor. */
 export function backlogOf(
-  { record }: InspectedCursor,
+  { alias, record }: InspectedCursor,
   blocks: readonly InspectedBlock[],
   patterns: readonly string[] | undefined,
 ): Backlog | undefined {
   if (!record) return undefined;
-  const matches = matcherOf(record.tags, patterns);
+  const matches = matcherOf(alias, patterns ?? record.tags);
   let records = 0;
   let size = 0;
   let oldest: number | undefined;
@@ -104,10 +105,9 @@ export function backlogOf(
   return { records, bytes: size, oldest };
 }
 
-/** Beside a cursor's place stand the tags it is about, as patterns. */
-function matcherOf(tags: readonly string[] | null, patterns: readonly string[] | undefined): (tag: string) => boolean {
-  if (patterns !== undefined) return tagMatcher(patterns);
-  return tags === null ? () => true : tagMatcher(tags);
+/** Beside a cursor's place stand the tags it is about, as patterns; null where they are not known. */
+function matcherOf(alias: string, patterns: readonly string[] | null): (route: string) => boolean {
+  return patterns === null ? () => true : routeMatcher(patterns, alias);
 }
 
 function outputOf(
@@ -123,7 +123,10 @@ function outputOf(
   const waiting = backlog?.records ?? 0;
   const ledger =
     stored &&
-    storedLedger(stored, output?.match, matcherOf(record!.tags, output?.match), { totals: state.totals, waiting });
+    storedLedger(stored, output?.match, matcherOf(alias, output?.match ?? record!.tags), {
+      totals: state.totals,
+      waiting,
+    });
   const orphan = config !== undefined && output === undefined;
   return { alias, orphan, backlog, ledger, imbalance: ledger === undefined ? 0 : imbalance(ledger) };
 }
@@ -153,7 +156,7 @@ function stateIn(bytes: Uint8Array) {
 }
 
 async function lettersIn(dir: string): Promise<{ records: number; bytes: number }> {
-  const { measureDeadLetters } = await import("../queue/dead-letters.ts");
+  const { measureDeadLetters } = await import("../queue/dead-letter-files.ts");
   return measureDeadLetters(dir);
 }
 

@@ -5,9 +5,6 @@ import type { ResolvedConfig, ResolvedOutput } from "../api/config.ts";
 import type { PluginContext } from "../api/context.ts";
 import { type CommandContext, messageOf } from "./context.ts";
 
-/** How long a destination may take to answer a probe, where the output's own `timeout` is not shorter. */
-const PROBE_MS = 10_000;
-
 interface Closable {
   close?(): Promise<void>;
 }
@@ -57,31 +54,13 @@ export async function makeParts(
 
 /** Asks an output's destination, as the output would use it. Why it failed, where it did. */
 export async function probe(
-  { alias, definition, options, common }: ResolvedOutput,
+  output: ResolvedOutput,
   config: ResolvedConfig,
   fields: FieldReader,
   context: CommandContext,
 ): Promise<string | undefined> {
-  const own = { ...contextOf(alias, config, context), fields };
-  const limit = Math.min(common.timeout ?? PROBE_MS, PROBE_MS);
-  const stop = new AbortController();
-  const late = Promise.withResolvers<string>();
-  const timer = setTimeout(() => {
-    stop.abort();
-    late.resolve(`no answer within ${limit / 1000} s`);
-  }, limit);
-  const asked = (async () => {
-    const output = await definition.create(options, own);
-    try {
-      await output.probe(stop.signal);
-      return undefined;
-    } catch (error) {
-      return messageOf(error);
-    } finally {
-      await output.close();
-    }
-  })().catch((error: unknown) => messageOf(error));
-  return Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
+  const { probeOutput } = await import("../pipeline/probe.ts");
+  return probeOutput(output, { ...contextOf(output.alias, config, context), fields });
 }
 
 export function contextOf(alias: string, config: ResolvedConfig, { version }: CommandContext): PluginContext {

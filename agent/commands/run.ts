@@ -6,6 +6,8 @@ import type { ResolvedConfig } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import type { PipelineStatus } from "../api/status.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
+import { keysOf } from "./keys.ts";
+import { keepAwake, listenForSignals } from "./signals.ts";
 import { summary } from "./summary.ts";
 
 export interface RunFlags {
@@ -15,7 +17,9 @@ export interface RunFlags {
 
 export async function run(file: string, flags: RunFlags, context: CommandContext): Promise<number> {
   const loaded = await load(file, context);
-  return loaded === undefined ? EXIT.usage : runPipeline(loaded, flags, context);
+  if (loaded === undefined) return EXIT.usage;
+  const [{ loadConfig }, registries] = await Promise.all([import("../../config/load.ts"), context.registries()]);
+  return runPipeline(loaded, flags, context, { reload: () => loadConfig(file, registries) });
 }
 
 export interface Listening {
@@ -23,17 +27,21 @@ export interface Listening {
   readonly watch?: Emit;
   /** Instead of the summary and the ledger in the log's own form. */
   readonly quiet?: boolean;
+  /** Loads the configuration again; without it the one there is. */
+  readonly reload?: () => LoadedConfig;
 }
 
 export async function runPipeline(
   loaded: LoadedConfig,
   flags: RunFlags,
   context: CommandContext,
-  { watch, quiet = false }: Listening = {},
+  { watch, quiet = false, reload }: Listening = {},
 ): Promise<number> {
-  const [{ createTelemetry }, { startPipeline }] = await Promise.all([
+  const [{ createTelemetry }, { startPipeline }, { Control }, { Doors }] = await Promise.all([
     import("../telemetry/index.ts"),
     import("../pipeline/run.ts"),
+    import("../control/control.ts"),
+    import("../http/operate.ts"),
   ]);
   const { config } = loaded;
   const { log_level: level, log_format: format, http } = config.service;
@@ -47,16 +55,22 @@ export async function runPipeline(
   // Plain text where people read along, log lines where a machine does.
   const plain = !quiet && level !== "silent" && (format === "pretty" || (format === "auto" && process.stderr.isTTY));
 
-  const signals = listenForSignals(say);
+  const control = new Control({ telemetry, clock: systemClock, emit, load: reload ?? (() => loaded), keys: keysOf });
+  const doors = new Doors(control, emit);
+  const reloadFor = (actor: string, from: string) => {
+    control.reload({ actor, from }, { unprobed: false }).catch((error: unknown) => {
+      emit({ is: "notice", level: "error", component: "agent", message: `reload: ${messageOf(error)}` });
+    });
+  };
+  const signals = listenForSignals(say, () => reloadFor("SIGHUP", "signal"));
   const awake = keepAwake();
-  let server: { readonly address: string; close(): Promise<void> } | undefined;
+  let watched: { close(): void } | undefined;
   try {
     if (http) {
       // Where both are taken, the other agent is what to say, and not that it listens.
       const { refuseBusy } = await import("../state/data-dir.ts");
       await refuseBusy(config.service.data_dir);
-      const { startHttp } = await import("../telemetry/http.ts");
-      server = await startHttp(http.listen, telemetry);
+      await doors.begin(config.service);
     }
     const pipeline = await startPipeline(config, {
       telemetry: { emit, observe: (status) => telemetry.observe(status) },
@@ -64,10 +78,16 @@ export async function runPipeline(
       clock: systemClock,
       version,
     });
+    control.attach(pipeline);
+    await doors.open(pipeline.around.store.dataDir.path);
+    if (config.service.watch_config && !flags.once) {
+      const { watchConfig } = await import("../control/config-watch.ts");
+      watched = watchConfig(config.file, () => reloadFor("watch_config", "file"));
+    }
     if (plain) context.err(summary(loaded));
     if (!quiet) {
       say(`audit-agent ${version} reads ${aliases(config.inputs)} and writes to ${aliases(config.outputs)}`);
-      if (server) say(`health and metrics at ${server.address}`);
+      if (doors.http) say(told(doors.http));
     }
     const gone = readerGone(config);
     const abandoned = await Promise.race([pipeline.done, signals.asked, gone.promise]);
@@ -98,7 +118,9 @@ export async function runPipeline(
   } finally {
     signals.close();
     awake.release();
-    await server?.close();
+    watched?.close();
+    control.close();
+    await doors.close();
     await telemetry.close();
   }
 }
@@ -141,51 +163,14 @@ async function tellLedger(
   }
 }
 
+function told({ address, probes }: { readonly address: string; readonly probes: string | undefined }): string {
+  const also = probes === undefined ? "" : `; health checks and metrics also at ${probes}`;
+  return `the page, health and metrics at ${address}${also}`;
+}
+
 function aliases(parts: readonly { readonly alias: string }[]): string {
   return parts.map(({ alias }) => alias).join(", ");
 }
-
-/** The first signal stops in good order; the second ends at once, which loses nothing either: the queue is crash-safe. */
-function listenForSignals(say: (message: string) => void): { readonly asked: Promise<void>; close(): void } {
-  const { promise: asked, resolve } = Promise.withResolvers<void>();
-  let first: number | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    const now = systemClock.monotonic();
-    if (first !== undefined && now - first < SAME_SIGNAL_MS) return;
-    if (first !== undefined) process.exit(EXIT.failed);
-    first = now;
-    say(`${signal}: stopping; once more to stop at once`);
-    resolve();
-  };
-  // A terminal that closes ends what it started; from anybody else the signal means "reload", and must not end the agent.
-  const onHangUp = () => {
-    if (process.stdin.isTTY) onSignal("SIGHUP");
-    else say("SIGHUP: the configuration is read at start only; restart to apply changes");
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on("SIGHUP", onHangUp);
-  return {
-    asked,
-    close() {
-      process.off("SIGHUP", onHangUp);
-      for (const signal of SIGNALS) process.off(signal, onSignal);
-    },
-  };
-}
-
-// Waiting for files and signals alone does not keep a process alive.
-function keepAwake(): { release(): void } {
-  let timer: NodeJS.Timeout;
-  const again = () => {
-    timer = setTimeout(again, 3_600_000);
-  };
-  again();
-  return { release: () => clearTimeout(timer) };
-}
-
-// Ctrl-C under npm arrives twice: from the terminal, and passed on by npm.
-const SAME_SIGNAL_MS = 500;
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 // A data directory that is busy or unusable, or an address that is taken, is for the operator to set right.
 function isUsage(error: unknown): boolean {

@@ -68,8 +68,9 @@ function sameBytes(key: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 }
 
 export class Scanner implements FieldReader {
-  readonly #keys: Keys;
-  readonly #width: number;
+  #keys: Keys;
+  #width: number;
+  #fields: readonly string[];
   /**
    * Of the joints, by shape and position: length in bytes, 0 = not learnt. Plain arrays: a typed one is asked at each use whether it was
    * detached.
@@ -90,9 +91,20 @@ export class Scanner implements FieldReader {
   #column = -1;
 
   constructor(fields: readonly string[]) {
-    const unique = [...new Set(fields)];
-    this.#keys = new Keys(unique);
-    this.#width = unique.length;
+    this.#fields = [...new Set(fields)];
+    this.#keys = new Keys(this.#fields);
+    this.#width = this.#fields.length;
+  }
+
+  /** Finds these fields too from now on (a reload brought plugins that read them). The columns there are stay. */
+  grow(fields: readonly string[]): void {
+    const all = [...new Set([...this.#fields, ...fields])];
+    if (all.length === this.#width) return;
+    this.#fields = all;
+    this.#keys = new Keys(all);
+    this.#width = all.length;
+    // A joint may have been learnt for a key that had no column.
+    this.#lengths.fill(0);
   }
 
   column(field: string): number {
@@ -101,7 +113,7 @@ export class Scanner implements FieldReader {
 
   spans(batch: RecordBatch): Spans {
     const known = batch.scanned;
-    if (known !== undefined && known.reader === this) return known;
+    if (known !== undefined && known.reader === this && known.width === this.#width) return known;
     const { count, buffer, starts, ends, flags } = batch;
     const width = this.#width;
     const cells = count * width;

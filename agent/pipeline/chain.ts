@@ -7,6 +7,8 @@ export interface ChainLink {
   readonly alias: string;
   readonly matches: (tag: string) => boolean;
   readonly filter: Filter;
+  /** It can drop records. */
+  readonly drops?: boolean;
 }
 
 /** A batch on its way into the queue, and what is stored with it. */
@@ -17,7 +19,7 @@ export interface Filtered {
 
 /** The filters in their order. What a filter creates goes through those after it. */
 export class FilterChain {
-  readonly #links: readonly ChainLink[];
+  #links: readonly ChainLink[];
   readonly #emit: Emit;
 
   constructor(links: readonly ChainLink[], emit: Emit) {
@@ -33,6 +35,23 @@ export class FilterChain {
     const out: Filtered[] = [];
     out.push(this.#from(0, batch, { read: batch.count, created: 0 }, out));
     return out;
+  }
+
+  /** Only between batches: what the links before have made must be in the queue. */
+  replace(links: readonly ChainLink[]): void {
+    this.#links = links;
+  }
+
+  /** What the agent itself has to say goes through the filters too, but for those that could keep it from being heard. */
+  own(batch: RecordBatch): Filtered {
+    let current = batch;
+    for (const { matches, drops, filter } of this.#links) {
+      if (drops !== true && matches(current.tag)) current = filter.process(current, () => {});
+    }
+    return {
+      batch: current,
+      extra: { read: 0, created: batch.count, filtered: batch.count - current.count, states: [] },
+    };
   }
 
   tick(now: number): Filtered[] {

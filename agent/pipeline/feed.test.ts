@@ -18,7 +18,7 @@ async function feedOf(
   read: () => AsyncGenerator<RecordBatch>,
   filter: Partial<Filter> = {},
   once = false,
-): Promise<{ feed: Feed; events: AgentEvent[]; bench: LaneBench }> {
+): Promise<{ feed: Feed; events: AgentEvent[]; bench: LaneBench; input: Input }> {
   const bench = await LaneBench.open();
   benches.push(bench);
   const events: AgentEvent[] = [];
@@ -30,9 +30,21 @@ async function feedOf(
   );
   const { queue, clock } = bench;
   return {
-    feed: new Feed({ alias: "in", plugin: "test", input, chain, queue, fields: new Scanner([]), clock, emit, once }),
+    feed: new Feed({
+      alias: "in",
+      plugin: "test",
+      tag: "t",
+      input,
+      chain,
+      queue,
+      fields: new Scanner([]),
+      clock,
+      emit,
+      once,
+    }),
     events,
     bench,
+    input,
   };
 }
 
@@ -81,6 +93,28 @@ describe("Feed", () => {
     await feed.run();
     expect(feed.status()).toMatchObject({ state: "failed", reason: "the disk is gone" });
     expect(bench.queue.totals().get("audit.test")?.read).toBe(1);
+  });
+
+  it("is degraded while its input cannot read something, and goes on", async () => {
+    const { feed, input } = await feedOf(async function* () {
+      yield batchOf(['{"a":1}']);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    });
+    input.lag = (limit) => ({ followed: 7, bytes: limit, ms: 0, files: [] });
+    input.trouble = () => ({ since: 17, reason: "cannot read /x" });
+    const ran = feed.run();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(feed.status()).toEqual({
+      alias: "in",
+      plugin: "test",
+      tag: "t",
+      state: "degraded",
+      since: 17,
+      reason: "cannot read /x",
+      lag: { followed: 7, bytes: 20, ms: 0, files: [] },
+    });
+    await ran;
+    expect(feed.status()).toMatchObject({ state: "stopped", reason: undefined });
   });
 
   it("reads nothing while a filter holds its input, and goes on where that ends", async () => {

@@ -3,15 +3,17 @@ import { type FieldReader, type RecordBatch, RecordFlag, SpanFlag } from "../api
 import type { Clock } from "../api/clock.ts";
 import type { ComponentState, Emit } from "../api/events.ts";
 import type { Input } from "../api/input.ts";
-import type { ComponentStatus } from "../api/status.ts";
+import type { InputStatus } from "../api/status.ts";
 import { scanRecord } from "../json/scanner.ts";
 import type { Queue } from "../queue/types.ts";
 import type { FilterChain } from "./chain.ts";
 import { messageOf } from "./lane.ts";
+import { Bell, orAbort } from "./waiting.ts";
 
 export interface FeedParts {
   readonly alias: string;
   readonly plugin: string;
+  readonly tag: string;
   readonly input: Input;
   readonly chain: FilterChain;
   readonly queue: Queue;
@@ -20,15 +22,25 @@ export interface FeedParts {
   readonly emit: Emit;
   /** A filter that lets nothing more be read makes the input fail, instead of waiting. */
   readonly once?: boolean;
+  /** Whoever looks on is told of each batch behind the filters; what is to be kept of it must be copied. */
+  readonly tap?: Tap;
+}
+
+export interface Tap {
+  readonly open: boolean;
+  tell(batch: RecordBatch): void;
 }
 
 /** A filter that holds the input is asked so often whether it still does. */
 const HOLD_MS = 1_000;
+/** So many files of an input are told of one by one. */
+const FILES_TOLD = 20;
 
 /** Pulls one input through the filters into the queue. Each input has its own feed: one that ends or waits does not hold the others. */
 export class Feed {
   readonly alias: string;
   readonly #plugin: string;
+  readonly #tag: string;
   readonly #input: Input;
   readonly #chain: FilterChain;
   readonly #queue: Queue;
@@ -40,11 +52,19 @@ export class Feed {
   #reason: string | undefined;
   #stopped = false;
   readonly #once: boolean;
+  readonly #tap: Tap | undefined;
+  /** A batch is on its way through the filters into the queue. */
+  #busy = false;
+  /** While it is set no batch begins its way. */
+  #gate: { readonly opened: Promise<void>; open(): void } | undefined;
+  readonly #bell = new Bell();
+  #run: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
 
   constructor(parts: FeedParts) {
     this.alias = parts.alias;
     this.#plugin = parts.plugin;
+    this.#tag = parts.tag;
     this.#input = parts.input;
     this.#chain = parts.chain;
     this.#queue = parts.queue;
@@ -53,6 +73,7 @@ export class Feed {
     this.#emit = parts.emit;
     this.#since = parts.clock.now();
     this.#once = parts.once ?? false;
+    this.#tap = parts.tap;
   }
 
   get failed(): boolean {
@@ -60,7 +81,17 @@ export class Feed {
   }
 
   /** Runs until the input ends. Never throws: an input that fails is a state, and the others go on. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    this.#run = this.#read();
+    return this.#run;
+  }
+
+  /** Resolves when it has ended, or the signal aborts. */
+  async ended(signal: AbortSignal): Promise<void> {
+    await orAbort(this.#run, signal).catch(() => undefined);
+  }
+
+  async #read(): Promise<void> {
     const input = this.#input;
     const whileFull = {
       ...(input.vanishing ? { urgent: () => input.vanishing!() } : {}),
@@ -70,17 +101,24 @@ export class Feed {
     try {
       if (!(await this.#mayRead())) return this.#become("stopped");
       for await (const batch of input.read()) {
+        if (this.#gate) await this.#gate.opened;
         if (batch.count > 0) this.#tell(batch);
+        this.#busy = true;
         // Not awaited one by one: what a filter created and the batch it came from are one step in the queue's order.
-        const appends = this.#chain
-          .process(batch)
-          .map(({ batch: out, extra }) => this.#queue.append(out, { ...extra, ...whileFull }));
+        const appends = this.#chain.process(batch).map(({ batch: out, extra }) => {
+          if (this.#tap?.open) this.#tap.tell(out);
+          return this.#queue.append(out, { ...extra, ...whileFull });
+        });
         await Promise.all(appends);
+        this.#busy = false;
+        this.#bell.ring();
         await this.#queue.pace(batch.buffer.length);
         if (!(await this.#mayRead())) break;
       }
       this.#become("stopped");
     } catch (error) {
+      this.#busy = false;
+      this.#bell.ring();
       if (this.#stopped) this.#become("stopped");
       else this.#become("failed", messageOf(error));
     }
@@ -124,6 +162,21 @@ export class Feed {
     });
   }
 
+  /** Lets no further batch into the filters until `release`. Resolves when none is under way; false where the signal aborts first. */
+  async hold(signal: AbortSignal): Promise<boolean> {
+    if (this.#gate === undefined) {
+      const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+      this.#gate = { opened, open };
+    }
+    await this.#bell.until(() => !this.#busy, signal, signal);
+    return !this.#busy;
+  }
+
+  release(): void {
+    this.#gate?.open();
+    this.#gate = undefined;
+  }
+
   /** Asks the input for a last sweep. */
   stop(): void {
     this.#stopping.abort();
@@ -132,6 +185,7 @@ export class Feed {
 
   async close(): Promise<void> {
     this.#stopped = true;
+    this.release();
     this.#stopping.abort();
     await this.#input.close();
   }
@@ -140,8 +194,19 @@ export class Feed {
     return this.#input.lostBytes?.() ?? 0;
   }
 
-  status(): ComponentStatus {
-    return { alias: this.alias, plugin: this.#plugin, state: this.#state, since: this.#since, reason: this.#reason };
+  status(): InputStatus {
+    const state = { state: this.#state, since: this.#since, reason: this.#reason };
+    // It reads what it can; what it cannot is the operator's to mend.
+    const trouble = this.#state === "ok" ? this.#input.trouble?.() : undefined;
+    const lag = this.#input.lag?.(FILES_TOLD);
+    return {
+      alias: this.alias,
+      plugin: this.#plugin,
+      tag: this.#tag,
+      ...state,
+      ...(trouble ? { state: "degraded", ...trouble } : {}),
+      ...(lag ? { lag } : {}),
+    };
   }
 
   #become(state: ComponentState, reason?: string): void {

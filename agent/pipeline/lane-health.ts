@@ -24,9 +24,11 @@ export class LaneHealth {
   #resumeAt = 0;
   #probing = false;
   #epoch = 0;
-  state: ComponentState = "starting";
-  since: number;
-  reason: string | undefined;
+  /** Attempts under way. */
+  #active = 0;
+  #own: { readonly state: ComponentState; readonly since: number; readonly reason: string | undefined };
+  /** By an operator: no attempt is made. */
+  #held: { readonly since: number; readonly reason: string } | undefined;
   /** When records last settled, milliseconds since the epoch. */
   lastProgress: number | undefined;
 
@@ -35,7 +37,48 @@ export class LaneHealth {
     this.#clock = clock;
     this.#emit = emit;
     this.#backoff = new Backoff(backoff, random);
-    this.since = clock.now();
+    this.#own = { state: "starting", since: clock.now(), reason: undefined };
+  }
+
+  get state(): ComponentState {
+    return this.#held && this.#own.state !== "stopped" ? "blocked" : this.#own.state;
+  }
+
+  /** Of the state, milliseconds since the epoch. */
+  get since(): number {
+    return this.#held?.since ?? this.#own.since;
+  }
+
+  get reason(): string | undefined {
+    return this.#held?.reason ?? this.#own.reason;
+  }
+
+  get held(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** Nothing is to be expected of it now: it fails, or somebody holds it. */
+  get resting(): boolean {
+    return this.failing || this.held;
+  }
+
+  /** Lets no further attempt begin until `release`; what is under way ends as it will. */
+  hold(reason: string): void {
+    this.#held = { since: this.#clock.now(), reason };
+    this.#tell();
+    this.#gate.ring();
+  }
+
+  release(): void {
+    if (this.#held === undefined) return;
+    this.#held = undefined;
+    this.#tell();
+    this.#gate.ring();
+  }
+
+  /** Resolves when no attempt is under way, or the signal aborts. */
+  quiet(signal: AbortSignal): Promise<void> {
+    return this.#gate.until(() => this.#active === 0, signal, signal);
   }
 
   get failing(): boolean {
@@ -45,18 +88,27 @@ export class LaneHealth {
   /** Waits until an attempt may be made; undefined when the signal aborts first. */
   async enter(signal: AbortSignal): Promise<Pass | undefined> {
     while (!signal.aborted) {
+      if (this.#held) {
+        await this.#gate.wait(signal);
+        continue;
+      }
       const wait = this.#resumeAt - this.#clock.monotonic();
-      if (!this.failing && wait <= 0) return { probe: false, epoch: this.#epoch };
+      if (!this.failing && wait <= 0) return this.#pass(false);
       if (this.#probing) {
         await this.#gate.wait(signal);
         continue;
       }
       this.#probing = true;
       await this.#rest(signal);
-      if (!signal.aborted) return { probe: true, epoch: this.#epoch };
-      this.#release();
+      if (!signal.aborted && !this.#held) return this.#pass(true);
+      this.#endProbe();
     }
     return undefined;
+  }
+
+  #pass(probe: boolean): Pass {
+    this.#active++;
+    return { probe, epoch: this.#epoch };
   }
 
   /** Until the time to resume, which may move meanwhile. */
@@ -113,10 +165,12 @@ export class LaneHealth {
 
   /** An attempt ended without saying anything of the destination (it was aborted). */
   left(pass: Pass): void {
-    if (pass.probe) this.#release();
+    this.#active--;
+    if (pass.probe) this.#endProbe();
+    else if (this.#held) this.#gate.ring();
   }
 
-  #release(): void {
+  #endProbe(): void {
     this.#probing = false;
     this.#gate.ring();
   }
@@ -126,11 +180,14 @@ export class LaneHealth {
   }
 
   #set(state: ComponentState, reason?: string): void {
-    if (this.state === "stopped" || (this.state === state && this.reason === reason)) return;
-    const changed = this.state !== state;
-    this.state = state;
-    this.reason = reason;
-    if (changed) this.since = this.#clock.now();
+    const before = this.#own;
+    if (before.state === "stopped" || (before.state === state && before.reason === reason)) return;
+    this.#own = { state, since: before.state === state ? before.since : this.#clock.now(), reason };
+    if (!this.#held || state === "stopped") this.#tell();
+  }
+
+  #tell(): void {
+    const { state, reason } = this;
     this.#emit({
       is: "component",
       kind: "output",

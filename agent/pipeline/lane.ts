@@ -7,14 +7,17 @@ import type { Place, QueueReader } from "../queue/types.ts";
 import { locate } from "./chunk.ts";
 import type { LaneHealth } from "./lane-health.ts";
 import type { LaneLedger } from "./lane-ledger.ts";
+import { sentWith } from "./letters.ts";
 import { within } from "./waiting.ts";
 
 /** The chain around one output: cursor → batch → retry → time-out → write. */
 export interface Lane {
   readonly alias: string;
+  /** Whether the destination takes anything; where the lane is held and released. */
+  readonly health: LaneHealth;
   /** Runs until the signal aborts. Never throws: what a destination does is state, not an exception. */
   run(): Promise<void>;
-  /** Resolves when nothing is left to deliver, or the lane gave up for now (its destination is down), or the signal aborts. */
+  /** Resolves when nothing is left to deliver, or nothing is to be expected for now (its destination is down), or the signal aborts. */
   drained(signal: AbortSignal): Promise<void>;
   /** Resolves when every record up to now is settled, however long that takes. */
   settled(signal: AbortSignal): Promise<void>;
@@ -39,6 +42,9 @@ export interface LaneParts {
   readonly maxAgeMs: number | undefined;
   /** How long records may wait by design: linger, or the age of an object. */
   readonly waitsMs: number;
+  /** For the status. */
+  readonly match: readonly string[];
+  readonly guarantee: string;
 }
 
 /** Writes refused records away, fsynced; only then may the cursor pass them. Throws where the disk refuses: they are retried. */
@@ -65,6 +71,7 @@ export async function bury(
         path: batch.source.path,
         offset: batch.offsets[at]!,
         original: batch.bytes(at),
+        sent: sentWith(batch, at),
       });
     },
   );
@@ -123,7 +130,10 @@ export function statusOf(parts: LaneParts, inFlight: number): OutputStatus {
     ledger,
     backlog: { ...backlog, records: ledger.queued },
     inFlight,
+    paused: health.held,
     lastProgress: health.lastProgress,
     waitsMs: parts.waitsMs,
+    match: parts.match,
+    guarantee: parts.guarantee,
   };
 }

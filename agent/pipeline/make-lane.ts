@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import type { FieldReader } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
-import { type ResolvedOutput, tagMatcher } from "../api/config.ts";
+import type { ResolvedOutput } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { parseDuration } from "../api/options.ts";
 import { type AnyOutputDefinition, defaultsOf, type ObjectOutputDefinition } from "../api/plugin.ts";
+import { routeMatcher } from "../api/route.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, Queue } from "../queue/types.ts";
 import type { Lane, LaneParts } from "./lane.ts";
@@ -30,7 +31,7 @@ export const DEFAULT_TIMEOUT = "30s";
 /** Opens an output's cursor and puts the lane around the output. */
 export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Promise<Lane> {
   const { definition, alias, common, match } = output;
-  const matches = tagMatcher(match);
+  const matches = routeMatcher(match, alias);
   let lane: Lane | undefined;
   let ledger: LaneLedger | undefined;
   let gone = 0;
@@ -76,6 +77,8 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
     waitsMs: isObjects(definition)
       ? definition.assemble(output.options).ageMs
       : (common.batch.linger ?? parseDuration(defaults.linger ?? DEFAULT_LINGER)!),
+    match,
+    guarantee: definition.guarantee(output.options),
   };
   const context = { alias, node: env.node, version: env.version, clock: env.clock, emit: env.emit, fields: env.fields };
   if (isObjects(definition)) {

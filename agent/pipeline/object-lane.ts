@@ -2,6 +2,7 @@ import type { Assemble, ObjectOutput } from "../api/output.ts";
 import type { OutputStatus } from "../api/status.ts";
 import type { Place } from "../queue/types.ts";
 import { closeOutput, DROPPED, type Lane, type LaneParts, messageOf, skipTo, statusOf } from "./lane.ts";
+import type { LaneHealth } from "./lane-health.ts";
 import { precedes } from "./lane-ledger.ts";
 import { checkNote, groupOf, Marks, MOST_MARKS, partitionOf, planOf, type StoredObjects } from "./object-plan.ts";
 import { ObjectWrite, planId } from "./object-write.ts";
@@ -296,7 +297,7 @@ export class ObjectLane implements Lane {
 
   drained(signal: AbortSignal): Promise<void> {
     this.#flush();
-    return this.#bell.until(() => this.#idle() || this.#parts.health.failing, signal, this.#stop.signal);
+    return this.#bell.until(() => this.#idle() || this.#parts.health.resting, signal, this.#stop.signal);
   }
 
   settled(signal: AbortSignal): Promise<void> {
@@ -324,6 +325,10 @@ export class ObjectLane implements Lane {
     } finally {
       await this.#parts.reader.close();
     }
+  }
+
+  get health(): LaneHealth {
+    return this.#parts.health;
   }
 
   status(): OutputStatus {

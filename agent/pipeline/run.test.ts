@@ -48,7 +48,7 @@ function configOf(parts: Parts): ResolvedConfig {
   const filter = { ...plugin, kind: "filter", drops: false, create: parts.filter } as FilterDefinition;
   return {
     file: join(dir, "pipeline.yaml"),
-    service: serviceOptions.parse({ data_dir: join(dir, "data"), grace: "300ms", ...parts.service }),
+    service: serviceOptions.parse({ data_dir: join(dir, "data"), shutdown_timeout: "300ms", ...parts.service }),
     inputs: [{ definition: input, alias: "in", tag: "t", options: {} }],
     filters: parts.filter ? [{ definition: filter, alias: "filter", match: ["*"], options: {} }] : [],
     outputs: [{ definition: output, alias: "out", match: ["*"], options: {}, common: outputOptions.parse({}) }],
@@ -120,7 +120,7 @@ describe("startPipeline", () => {
     await start({});
   });
 
-  it("stops within the grace while the queue is full and the output hangs", async () => {
+  it("stops within the shutdown_timeout while the queue is full and the output hangs", async () => {
     const wide = Array.from({ length: 64 }, () => "x".repeat(16 * 1024));
     const pipeline = await start({
       input: () => lines(Array.from({ length: 8 }, () => wide)),

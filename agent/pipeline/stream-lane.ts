@@ -6,7 +6,7 @@ import { attempt, type Outcome } from "./attempt.ts";
 import { type Chunk, pick, precedes } from "./chunk.ts";
 import { CursorKeeper } from "./cursor-keeper.ts";
 import { bury, closeOutput, DROPPED, type Lane, type LaneParts, messageOf, statusOf } from "./lane.ts";
-import type { Pass } from "./lane-health.ts";
+import type { LaneHealth, Pass } from "./lane-health.ts";
 import { type TakeLimits, Taker } from "./taker.ts";
 import { Bell } from "./waiting.ts";
 
@@ -225,7 +225,7 @@ export class StreamLane implements Lane {
   }
 
   drained(signal: AbortSignal): Promise<void> {
-    return this.#bell.until(() => this.#idle() || this.#parts.health.failing, signal, this.#stop.signal);
+    return this.#bell.until(() => this.#idle() || this.#parts.health.resting, signal, this.#stop.signal);
   }
 
   settled(signal: AbortSignal): Promise<void> {
@@ -248,6 +248,10 @@ export class StreamLane implements Lane {
     } finally {
       await this.#parts.reader.close();
     }
+  }
+
+  get health(): LaneHealth {
+    return this.#parts.health;
   }
 
   status(): OutputStatus {

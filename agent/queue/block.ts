@@ -2,6 +2,7 @@
 import { promisify } from "node:util";
 import { constants, crc32, zstdCompress, zstdDecompress } from "node:zlib";
 import { type Addition, type Cut, RecordBatch, type Source } from "../api/batch.ts";
+import { ofRoute } from "../api/route.ts";
 import { Part, seal, unseal } from "./keys.ts";
 import {
   alignTo,
@@ -26,6 +27,7 @@ const MAX_GAP = 2;
 
 /** Meta of a block of records. */
 export interface BatchMeta {
+  /** The route; see `api/route.ts`. */
   readonly tag: string;
   readonly source: readonly [
     id: string,
@@ -250,7 +252,7 @@ export async function decodePayload(block: Buffer, h: BlockHeader, key: Buffer |
 export function encodeMeta(batch: RecordBatch, delta: Delta, totals: TotalsRows): BatchMeta {
   const { source } = batch;
   return {
-    tag: batch.tag,
+    tag: delta.tag,
     source: [
       source.id,
       source.input,
@@ -293,7 +295,7 @@ export function decodeBatch(
     ends: new Uint32Array(memory.buffer, view + 4 * count, count),
     offsets: new Float64Array(memory.buffer, view + 8 * count, count),
     count,
-    tag: meta.tag,
+    ...ofRoute(meta.tag),
     source,
     readTime: meta.readTime,
     flags: h.flags & BlockFlag.recordFlags ? new Uint8Array(memory.buffer, view + 16 * count, count) : undefined,

@@ -1,13 +1,14 @@
 /**
  * The format of dead letters: JSON Lines, one letter a line,
  *   {"time":"2026-…Z","output":"…","reason":"…","attempts":1,"id":"…","tag":"…","path":"…","offset":0,"original":"…"}
- * with `original_base64` instead of `original` where the record is not valid UTF-8. With encryption one line holds what one append wrote,
+ * with `sent` (what else the record had when it was sent, so that it can be sent again just so), and with `original_base64` instead of `original` where the record is not valid UTF-8. With encryption one line holds what one append wrote,
  *   {"encrypted":1,"key_id":"…","salt":"…","records":2,"time":"…","tag":"…","data":"…"}
  * whose data (base64) is lines as above, AES-256-GCM under HKDF-SHA-256(master key, salt), nonce zero (every line has a salt of its own),
  * authenticated with the line's `records` and `time`.
  */
 import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import type { Addition, Cut, Source } from "../api/batch.ts";
 import { type KeyRing, Part, seal, unseal } from "./keys.ts";
 
 /** A record that its destination refused for good. */
@@ -23,6 +24,21 @@ export interface DeadLetter {
   readonly offset: number;
   /** The record's bytes as they were read. */
   readonly original: Buffer;
+  /** Letters of earlier versions lack it. */
+  readonly sent?: Sent | undefined;
+}
+
+/** What a record had beside its bytes. */
+export interface Sent {
+  readonly source: Pick<Source, "id" | "input" | "group" | "facility" | "severity">;
+  readonly readTime: number;
+  readonly kind: string;
+  readonly altered: boolean;
+  /** `RecordFlag` bits. */
+  readonly flags: number;
+  readonly cut?: Cut | undefined;
+  /** Values as JSON. */
+  readonly additions: readonly (readonly [path: Addition["path"], json: string])[];
 }
 
 interface Line {
@@ -36,6 +52,7 @@ interface Line {
   readonly offset: number;
   readonly original?: string;
   readonly original_base64?: string;
+  readonly sent?: Sent;
 }
 
 interface Envelope {
@@ -49,7 +66,7 @@ interface Envelope {
 }
 
 function encodeLetter(letter: DeadLetter): string {
-  const { time, output, reason, attempts, id, tag, path, offset, original } = letter;
+  const { time, output, reason, attempts, id, tag, path, offset, original, sent } = letter;
   const line: Line = {
     time: new Date(time).toISOString(),
     output,
@@ -60,12 +77,13 @@ function encodeLetter(letter: DeadLetter): string {
     ...(path === undefined ? {} : { path }),
     offset,
     ...(isUtf8(original) ? { original: original.toString() } : { original_base64: original.toString("base64") }),
+    ...(sent === undefined ? {} : { sent }),
   };
   return `${JSON.stringify(line)}\n`;
 }
 
 function decodeLetter(line: Line): DeadLetter {
-  const { time, output, reason, attempts, id, tag, path, offset, original, original_base64 } = line;
+  const { time, output, reason, attempts, id, tag, path, offset, original, original_base64, sent } = line;
   return {
     time: Date.parse(time),
     output,
@@ -76,6 +94,7 @@ function decodeLetter(line: Line): DeadLetter {
     path,
     offset,
     original: original_base64 === undefined ? Buffer.from(original ?? "") : Buffer.from(original_base64, "base64"),
+    sent,
   };
 }
 

@@ -2,12 +2,14 @@
 import { join } from "node:path";
 import type { Clock } from "../api/clock.ts";
 import type { Emit } from "../api/events.ts";
-import { type Disk, type DiskFile, errorCode, messageOf, realDisk } from "../state/disk.ts";
+import { type Disk, type DiskFile, errorCode, messageOf, realDisk, writeSmall } from "../state/disk.ts";
 import type { Reserve } from "../state/reserve.ts";
-import { type DeadLetter, decodeLine, encodeLetters, measureLine } from "./dead-letter-format.ts";
+import { type Kept, keyOf, letterFiles, linesOf, measure, numberOf, REMEMBERED, Recent } from "./dead-letter-files.ts";
+import { type DeadLetter, decodeLine, encodeLetters } from "./dead-letter-format.ts";
 import { KeyRing } from "./keys.ts";
 import { Mutex } from "./mutex.ts";
 
+export { readDeadLetters } from "./dead-letter-files.ts";
 export type { DeadLetter } from "./dead-letter-format.ts";
 
 export interface DeadLetterOptions {
@@ -31,22 +33,19 @@ export interface DeadLetters {
    * refuses: then none of them counts as kept, and the caller tries again.
    */
   append(letters: readonly DeadLetter[]): Promise<void>;
+  /**
+   * Hands the chosen letters to `use`, file by file, and forgets those of a file once it resolves. Killed in between, they are still there.
+   * Resolves with their number.
+   */
+  take(
+    isChosen: (letter: DeadLetter) => boolean,
+    use: (letters: readonly DeadLetter[]) => Promise<void>,
+  ): Promise<number>;
   stats(): { readonly records: number; readonly bytes: number };
   close(): Promise<void>;
 }
 
-interface Kept {
-  readonly path: string;
-  records: number;
-  bytes: number;
-  /** Time of its newest letter, milliseconds since the epoch. */
-  newest: number;
-}
-
 const MAX_FILE = 16 * 1024 * 1024;
-const CHUNK = 256 * 1024;
-/** Replays after a crash repeat at most what was in flight; so many ids are remembered. */
-const REMEMBERED = 50_000;
 const AGE_CHECK_MS = 3_600_000;
 
 export async function openDeadLetters(options: DeadLetterOptions): Promise<DeadLetters> {
@@ -60,109 +59,13 @@ export async function openDeadLetters(options: DeadLetterOptions): Promise<DeadL
   return box;
 }
 
-async function letterFiles(disk: Disk, dir: string): Promise<string[]> {
-  return (await disk.list(dir)).filter((name) => /^\d{10}\.jsonl$/.test(name));
-}
-
-const numberOf = (name: string | undefined) => Number.parseInt(name ?? "0", 10);
-
-async function measure(disk: Disk, path: string): Promise<Kept> {
-  const kept: Kept = { path, records: 0, bytes: 0, newest: 0 };
-  for await (const line of linesOf(disk, path)) {
-    const found = measureLine(line);
-    kept.records += found?.records ?? 0;
-    kept.newest = Math.max(kept.newest, found?.time ?? 0);
-    kept.bytes += line.length + 1;
-  }
-  return kept;
-}
-
-/** Whole lines of a file; an unfinished last one was never acknowledged. */
-async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer> {
-  const file = await disk.open(path, "read");
-  try {
-    let rest: Buffer[] = [];
-    for (let at = 0; ; ) {
-      const chunk = Buffer.allocUnsafe(CHUNK);
-      const got = await file.read(chunk, CHUNK, at);
-      if (got === 0) return;
-      at += got;
-      let from = 0;
-      for (let end = chunk.indexOf(10); end >= 0 && end < got; end = chunk.indexOf(10, from)) {
-        yield Buffer.concat([...rest, chunk.subarray(from, end)]);
-        rest = [];
-        from = end + 1;
-      }
-      rest.push(chunk.subarray(from, got));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-/** How many there are. Needs no key; a directory that is not there has none. */
-export async function measureDeadLetters(dir: string, disk = realDisk): Promise<{ records: number; bytes: number }> {
-  const sum = { records: 0, bytes: 0 };
-  const names = await letterFiles(disk, dir).catch((error: unknown) => {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  });
-  for (const name of names) {
-    const { records, bytes } = await measure(disk, join(dir, name));
-    sum.records += records;
-    sum.bytes += bytes;
-  }
-  return sum;
-}
-
-/** All letters, oldest first, each (output, id) once. Throws QueueKeyError where some are encrypted with a key that is not given. */
-export async function* readDeadLetters(options: {
-  readonly dir: string;
-  readonly key?: Buffer | undefined;
-  readonly previousKeys?: readonly Buffer[] | undefined;
-  readonly disk?: Disk;
-}): AsyncGenerator<DeadLetter> {
-  const disk = options.disk ?? realDisk;
-  const keys = new KeyRing(options.key, options.previousKeys);
-  const seen = new Recent(REMEMBERED);
-  for (const name of await letterFiles(disk, options.dir)) {
-    const path = join(options.dir, name);
-    for await (const line of linesOf(disk, path)) {
-      for (const letter of decodeLine(line, keys, path)) if (seen.add(keyOf(letter))) yield letter;
-    }
-  }
-}
-
-const keyOf = ({ output, id }: DeadLetter) => `${output}\0${id}`;
-
-/** The last so many keys. */
-class Recent {
-  readonly #keys = new Set<string>();
-  readonly #most: number;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  has(key: string): boolean {
-    return this.#keys.has(key);
-  }
-
-  /** False where it was there. */
-  add(key: string): boolean {
-    if (this.#keys.has(key)) return false;
-    this.#keys.add(key);
-    if (this.#keys.size > this.#most) this.#keys.delete(this.#keys.values().next().value!);
-    return true;
-  }
-}
-
 class LetterBox implements DeadLetters {
   readonly #options: DeadLetterOptions;
   readonly #disk: Disk;
   readonly #keys: KeyRing;
   readonly #files: Kept[];
   readonly #mutex = new Mutex();
+  readonly #taking = new Mutex();
   #number: number;
   /** The file of this run that is written now. */
   #current: { kept: Kept; file: DiskFile; begun: number } | undefined;
@@ -282,6 +185,64 @@ class LetterBox implements DeadLetters {
     const current = this.#current;
     this.#current = undefined;
     await current?.file.close().catch(() => undefined);
+  }
+
+  async take(
+    isChosen: (letter: DeadLetter) => boolean,
+    use: (letters: readonly DeadLetter[]) => Promise<void>,
+  ): Promise<number> {
+    // Letters may be appended meanwhile: whoever uses these may be waiting for one who appends.
+    await this.#taking.lock();
+    try {
+      let taken = 0;
+      const seen = new Set<string>();
+      for (const kept of [...this.#files]) {
+        const chosen = (await this.#lettersOf(kept)).filter(isChosen);
+        if (chosen.length === 0) continue;
+        // What a crash had kept twice is one letter.
+        const fresh = chosen.filter((letter) => !seen.has(keyOf(letter)));
+        await use(fresh);
+        const keys = new Set(chosen.map(keyOf));
+        for (const key of keys) seen.add(key);
+        taken += new Set(fresh.map(keyOf)).size;
+        await this.#alone(() => this.#rewrite(kept, keys));
+      }
+      return taken;
+    } finally {
+      this.#taking.unlock();
+    }
+  }
+
+  async #lettersOf({ path }: Kept): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = [];
+    for await (const line of linesOf(this.#disk, path)) letters.push(...decodeLine(line, this.#keys, path));
+    return letters;
+  }
+
+  /** The file without these letters; the file goes where none is left. */
+  async #rewrite(kept: Kept, gone: ReadonlySet<string>): Promise<void> {
+    if (!this.#files.includes(kept)) return;
+    if (this.#current?.kept === kept) await this.#finish();
+    const parts: Buffer[] = [];
+    let records = 0;
+    for await (const line of linesOf(this.#disk, kept.path)) {
+      const letters = decodeLine(line, this.#keys, kept.path);
+      const left = letters.filter((letter) => !gone.has(keyOf(letter)));
+      records += left.length;
+      // A line that nobody can read stays as it is.
+      if (left.length === letters.length) parts.push(line, Buffer.from("\n"));
+      else if (left.length > 0) parts.push(encodeLetters(left, this.#keys, kept.newest));
+    }
+    const content = Buffer.concat(parts);
+    if (content.length > 0) {
+      await writeSmall(this.#disk, kept.path, content);
+      Object.assign(kept, { records, bytes: content.length });
+    } else {
+      await this.#disk.remove(kept.path);
+      await this.#disk.syncDirectory(this.#options.dir);
+      this.#files.splice(this.#files.indexOf(kept), 1);
+    }
+    for (const key of gone) this.#recent?.delete(key);
   }
 
   async #makeRoom(bytes: number): Promise<void> {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RecordBatch } from "../api/batch.ts";
 import type { Clock } from "../api/clock.ts";
-import { tagMatcher } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
+import { routeMatcher } from "../api/route.ts";
 import { type Disk, errorCode, messageOf, realDisk } from "../state/disk.ts";
 import type { Reserve } from "../state/reserve.ts";
 import { type CursorFile, type CursorRecord, createCursor, cursorPath, listCursors, openCursor } from "./cursor.ts";
@@ -235,7 +235,7 @@ class DiskQueue implements Queue {
     const found: Orphan[] = [];
     for (const [alias, file] of this.#log.orphans) {
       const tags = file.record?.tags;
-      const matches = tags ? tagMatcher(tags) : () => true;
+      const matches = tags ? routeMatcher(tags, alias) : () => true;
       const wants = (tag: number) => matches(this.#log.tagNames[tag]!);
       const passed = await this.#log.countTo(file.place, wants);
       const all = this.#log.countAll(wants);

@@ -1,9 +1,11 @@
 /** What the log says at one point of it: source positions, filter states, totals. The log is the only truth; this is its sum. */
 import type { RecordBatch } from "../api/batch.ts";
+import { routeOf } from "../api/route.ts";
 import type { AppendExtra, TagTotals } from "./types.ts";
 
 /** What one block adds. Cumulative numbers are made of these. */
 export interface Delta {
+  /** The route; see `api/route.ts`. */
   readonly tag: string;
   readonly input: string;
   /** Of the positions, `null` forgets. */
@@ -18,7 +20,7 @@ export interface Delta {
 
 export function deltaOf(batch: RecordBatch, extra: AppendExtra): Delta {
   return {
-    tag: batch.tag,
+    tag: routeOf(batch),
     input: batch.source.input,
     positions: batch.positions.map(({ key, value }) => [key, value] as const),
     states: extra.states.map(({ filter, group, state }) => [filter, group, state] as const),

@@ -46,6 +46,8 @@ const RULES: Rules = {
   // A state is a gauge, read from the pipeline at each scrape; a notice is for people.
   component() {},
   notice() {},
+  reload: (counters, { applied }) => counters.add("reloads", 1, applied ? "applied" : "refused"),
+  operator: (counters, { action }) => counters.add("operator_actions", 1, action),
 };
 
 /** Moves the counters of an event. */

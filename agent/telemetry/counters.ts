@@ -32,6 +32,8 @@ export const COUNTERS = {
   lost_records: { help: "Records given up. Alert on any increase.", labels: ["where", "name"] },
   lost_bytes: { help: "Bytes given up. Alert on any increase.", labels: ["where", "name"] },
   retries: { help: "Writes to be tried again.", labels: ["output", "reason"] },
+  reloads: { help: "Configurations taken, or refused.", labels: ["result"] },
+  operator_actions: { help: "What operators had the agent do.", labels: ["action"] },
   moved_additions: { help: "Records whose additions went to agent_metadata.", labels: ["output"] },
   queue_damaged: { help: "Damaged parts of the queue that were set aside.", labels: [] },
   queue_torn: { help: "Unfinished ends of the queue cut at a start.", labels: [] },
@@ -78,10 +80,14 @@ export class Counters {
     }
   }
 
-  /** Sum over all series. */
-  total(name: CounterName): number {
+  /** Sum over the series whose first labels have these values: of all labels one series, of none all of them. */
+  value(name: CounterName, ...labels: string[]): number {
+    const series = this.#values.get(name);
+    if (!series) return 0;
+    if (labels.length === COUNTERS[name].labels.length) return series.get(labels.join(SEPARATOR)) ?? 0;
+    const head = labels.map((label) => label + SEPARATOR).join("");
     let sum = 0;
-    for (const { value } of this.series(name)) sum += value;
+    for (const [key, value] of series) if (key.startsWith(head)) sum += value;
     return sum;
   }
 }

@@ -63,7 +63,10 @@ export function levelOf(event: AgentEvent): LogLevel {
     case "addition_moved":
       return "debug";
     case "queue_space":
+    case "operator":
       return "info";
+    case "reload":
+      return event.applied && event.problems.length === 0 ? "info" : "warn";
     case "parse_error":
     case "line_cut":
     case "rejected":
@@ -172,6 +175,10 @@ export function describe(event: AgentEvent): Line {
       const why = event.reason === undefined ? "" : `: ${event.reason}`;
       return { level, component: event.name, message: `is ${event.state}${why}` };
     }
+    case "reload":
+      return { level, component: "agent", message: reload(event) };
+    case "operator":
+      return { level, component: "operator", message: `${event.actor} (${event.from}) ${event.message}` };
     case "notice":
       return { level, component: event.component, message: event.message };
     default:
@@ -212,6 +219,13 @@ function orphan(event: Of<"orphan">, level: LogLevel): Line {
     ? `is no longer configured; its ${held} were discarded`
     : `is no longer configured; its ${held} stay in the queue until \`audit-agent queue drop ${event.alias}\``;
   return { level, component: event.alias, message };
+}
+
+function reload({ applied, by, changes, kept, problems }: Of<"reload">): string {
+  const why = problems.length === 0 ? "" : `: ${problems.join("; ")}`;
+  if (!applied) return `reload by ${by}: nothing was changed${why}`;
+  const what = changes.map(({ kind, name, change }) => `${kind} ${name} ${change}`).join(", ");
+  return `reload by ${by}: ${what === "" ? "nothing is different" : what}; ${kept} parts go on as they were${why}`;
 }
 
 function never(event: never): never {

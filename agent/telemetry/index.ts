@@ -1,13 +1,15 @@
 import type { Writable } from "node:stream";
 import type { Clock } from "../api/clock.ts";
 import type { AgentEvent, Emit } from "../api/events.ts";
+import type { LogView } from "../api/operate.ts";
 import type { PipelineStatus } from "../api/status.ts";
 import { count } from "./count.ts";
-import { Counters } from "./counters.ts";
+import { type CounterName, Counters } from "./counters.ts";
 import { levelOf } from "./describe.ts";
 import { type Health, health, type ToldState } from "./health.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { Recent } from "./recent.ts";
 
 export type { Health } from "./health.ts";
 
@@ -27,6 +29,12 @@ export interface Telemetry {
   /** The text of /metrics. */
   metrics(): Promise<string>;
   health(): Health;
+  /** Of the series whose first labels have these values, in the order of `COUNTERS`: `counter("retries", "es")` is of all reasons. */
+  counter(name: CounterName, ...labels: string[]): number;
+  /** The last lines of the log of level info and above, oldest first, whatever level is written. */
+  recent(): LogView[];
+  /** Tells of each further one; answers how to end that. */
+  subscribe(listener: (line: LogView) => void): () => void;
   /** Tells where to ask for the pipeline's status, from now on; the agent counts as started. */
   observe(status: () => PipelineStatus): void;
   /** Writes what the log still held back. */
@@ -38,7 +46,8 @@ const MAX_TOLD = 1000;
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { clock, version } = options;
-  const log = createLog({ ...options, destination: options.destination ?? process.stderr });
+  const recent = new Recent();
+  const log = createLog({ ...options, destination: options.destination ?? process.stderr, recent });
   const counters = new Counters();
   const told = new Map<string, ToldState>();
   const startedAt = clock.now();
@@ -70,6 +79,9 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       return metrics.text(counters, { status: now, health: healthOf(now), version });
     },
     health: () => healthOf(status?.()),
+    counter: (name, ...labels) => counters.value(name, ...labels),
+    recent: () => recent.lines(),
+    subscribe: (listener) => recent.subscribe(listener),
     observe(source) {
       status = source;
     },

@@ -5,12 +5,19 @@ import type { AgentEvent } from "../api/events.ts";
 import { describe, type Line, levelOf } from "./describe.ts";
 import { Limiter } from "./limiter.ts";
 import { type PrettyLine, pretty } from "./pretty.ts";
+import type { Recent } from "./recent.ts";
 
 export interface LogOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
   readonly format: "auto" | "pretty" | "json";
   readonly clock: Clock;
   readonly destination: Writable & { readonly isTTY?: boolean };
+  /** Is told every line of level info and above, whatever level the log has. */
+  readonly recent: Recent;
+}
+
+interface Said extends Line {
+  readonly event: AgentEvent["is"];
 }
 
 export interface Log {
@@ -23,7 +30,7 @@ const RANK = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 } as const;
 const guarded = new WeakSet<Writable>();
 
 /** The agent's own log: a line for each event worth one, repeats held back and counted. */
-export function createLog({ level, format, clock, destination }: LogOptions): Log {
+export function createLog({ level, format, clock, destination, recent }: LogOptions): Log {
   // A log nobody reads any more (a closed pipe) is no reason to stop shipping.
   if (!guarded.has(destination)) destination.on("error", () => {});
   guarded.add(destination);
@@ -42,15 +49,20 @@ export function createLog({ level, format, clock, destination }: LogOptions): Lo
     },
     { write: isPretty ? (line: string) => write(pretty(JSON.parse(line) as PrettyLine, colours)) : write },
   );
-  const limiter = new Limiter<Line>();
+  const limiter = new Limiter<Said>();
   let timer: NodeJS.Timeout | undefined;
 
+  const lowest = Math.min(RANK[level], RANK.info);
+  const say = (said: Said, fields: Record<string, unknown>, message: string) => {
+    if (RANK[said.level] >= RANK[level]) logger[said.level](fields, message);
+    if (said.level === "debug") return;
+    const { level: how, event, component } = said;
+    recent.add({ time: new Date(clock.now()).toISOString(), level: how, event, component, message });
+  };
   const tell = (now: number) => {
     for (const { item, suppressed } of limiter.drain(now)) {
-      logger[item.level](
-        { component: item.component, suppressed },
-        `${item.message} (${suppressed} like this held back)`,
-      );
+      const { component, message } = item;
+      say(item, { component, suppressed }, `${message} (${suppressed} like this held back)`);
     }
   };
   const arm = () => {
@@ -65,12 +77,12 @@ export function createLog({ level, format, clock, destination }: LogOptions): Lo
 
   return {
     write(event) {
-      if (RANK[levelOf(event)] < RANK[level]) return;
-      const line = describe(event);
+      if (RANK[levelOf(event)] < lowest) return;
+      const line = { ...describe(event), event: event.is };
       const suppressed = line.key === undefined ? 0 : limiter.pass(line.key, line, clock.monotonic());
       if (suppressed === undefined) return arm();
       const more = suppressed > 0 ? ` (${suppressed} like this held back before)` : "";
-      logger[line.level](fieldsOf(event, line, suppressed), line.message + more);
+      say(line, fieldsOf(event, line, suppressed), line.message + more);
     },
     close() {
       clearTimeout(timer);

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import type { ComponentState } from "../api/events.ts";
+import type { InputLag } from "../api/input.ts";
 import { imbalance, type PipelineStatus } from "../api/status.ts";
 import { COUNTERS, type CounterName, type Counters } from "./counters.ts";
 import type { ComponentHealth, Health } from "./health.ts";
@@ -22,6 +23,14 @@ const GAUGES = {
   output_stalled: ["1 while records wait and none is settled for a minute.", ["output"]],
   ledger_records: ["read + created = filtered + delivered + rejected + lost + queued.", ["output", "member"]],
   ledger_imbalance_records: ["0 when the ledger balances.", ["output"]],
+  input_lag_bytes: ["Bytes of an input's files that have no place in the queue yet.", ["input"]],
+  input_lag_seconds: ["For how long the oldest of them are known to be there.", ["input"]],
+  input_files: ["Files an input follows.", ["input"]],
+  file_lag_bytes: [
+    "The same bytes of one file: of the 20 furthest behind, then of those read last.",
+    ["input", "file"],
+  ],
+  file_lag_seconds: ["For how long the oldest of them are known to be there.", ["input", "file"]],
   chains: ["Hash chains a filter follows.", ["filter"]],
   backlog_records: ["Records in the queue that an output has not settled.", ["output"]],
   backlog_bytes: ["Bytes in the queue that an output has not settled.", ["output"]],
@@ -88,7 +97,8 @@ export class Metrics {
       this.#set("backlog_oldest_seconds", backlog.oldest_seconds, name);
     }
     if (!status) return;
-    for (const { alias, chains } of status.filters) if (chains !== undefined) this.#set("chains", chains, alias);
+    for (const { alias, lag } of status.inputs) if (lag) this.#lag(alias, lag);
+    for (const { alias, chains } of status.filters) if (chains) this.#set("chains", chains.count, alias);
     for (const { alias, inFlight } of status.outputs) this.#set("in_flight_writes", inFlight, alias);
     this.#set("queue_bytes", status.queue.bytes);
     this.#set("queue_max_bytes", status.queue.maxBytes);
@@ -101,6 +111,22 @@ export class Metrics {
       this.#set("orphan_bytes", bytes, alias);
     }
     this.#set("lost_at_input_bytes", status.lostAtInputBytes);
+  }
+
+  #lag(input: string, { followed, bytes, ms, files }: InputLag): void {
+    this.#set("input_files", followed, input);
+    this.#set("input_lag_bytes", bytes, input);
+    this.#set("input_lag_seconds", ms / 1000, input);
+    // A deleted file and the one that took its name may both be behind.
+    const paths = new Map<string, { bytes: number; ms: number }>();
+    for (const { path, bytes, ms } of files) {
+      const before = paths.get(path) ?? { bytes: 0, ms: 0 };
+      paths.set(path, { bytes: before.bytes + bytes, ms: Math.max(before.ms, ms) });
+    }
+    for (const [path, { bytes, ms }] of paths) {
+      this.#set("file_lag_bytes", bytes, input, path);
+      this.#set("file_lag_seconds", ms / 1000, input, path);
+    }
   }
 
   #state({ kind, name, state }: ComponentHealth): void {

@@ -1,42 +1,10 @@
-import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { AgentEvent } from "../api/events.ts";
-import type { OutputStatus, PipelineStatus } from "../api/status.ts";
 import { reasonClass } from "./counters.ts";
-import { createTelemetry, type TelemetryOptions } from "./index.ts";
+import { output, pipeline, START, setUp } from "./harness.ts";
 import { formatLedger } from "./ledger.ts";
 import { pretty } from "./pretty.ts";
-
-const START = Date.UTC(2026, 0, 2, 3, 4, 5);
-
-/** A telemetry with a clock the test moves and a log the test reads. */
-function setUp(options: Partial<TelemetryOptions> & { terminal?: boolean } = {}) {
-  const time = { ms: 0 };
-  const chunks: string[] = [];
-  const sink = new Writable({
-    write(chunk, _encoding, done) {
-      chunks.push(String(chunk));
-      done();
-    },
-  });
-  const destination = Object.assign(sink, { isTTY: options.terminal ?? false });
-  const telemetry = createTelemetry({
-    level: "debug",
-    format: "auto",
-    version: "1.2.3",
-    clock: { now: () => START + time.ms, monotonic: () => time.ms },
-    destination,
-    ...options,
-  });
-  const text = () => chunks.splice(0).join("");
-  const lines = () =>
-    text()
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { telemetry, time, text, lines, destination };
-}
 
 /** One of each kind, so that a new event without a line here fails to compile. */
 const ONE_OF_EACH: { [K in AgentEvent["is"]]: Extract<AgentEvent, { is: K }> } = {
@@ -94,6 +62,8 @@ const ONE_OF_EACH: { [K in AgentEvent["is"]]: Extract<AgentEvent, { is: K }> } =
   disk_error: { is: "disk_error", path: "/q", code: "ENOSPC", reason: "no space left on device" },
   orphan: { is: "orphan", alias: "old", records: 5, bytes: 100, discarded: false },
   component: { is: "component", kind: "output", name: "es", state: "blocked", reason: "index is read-only" },
+  reload: { is: "reload", applied: true, by: "SIGHUP (signal)", changes: [], kept: 3, problems: [] },
+  operator: { is: "operator", action: "output.pause", actor: "ann", from: "socket", message: "paused the output es" },
   notice: { is: "notice", level: "info", component: "agent", message: "hello" },
 };
 const EVENTS = Object.values(ONE_OF_EACH);
@@ -194,30 +164,6 @@ test("reasons become few words", () => {
   expect(reasonClass("no answer: timed out after 30 s")).toBe("timeout");
   expect(reasonClass("whatever /path/to/x 12345")).toBe("other");
   expect(reasonClass("")).toBe("other");
-});
-
-const output = (over: Partial<OutputStatus> = {}): OutputStatus => ({
-  alias: "es",
-  plugin: "elasticsearch",
-  state: "ok",
-  since: START,
-  reason: undefined,
-  ledger: { read: 10, created: 1, filtered: 2, delivered: 5, rejected: 1, lost: 0, queued: 3 },
-  backlog: { records: 3, bytes: 1400, oldest: START },
-  inFlight: 1,
-  lastProgress: START,
-  ...over,
-});
-const pipeline = (over: Partial<PipelineStatus> = {}): PipelineStatus => ({
-  startedAt: START,
-  inputs: [{ alias: "tail", plugin: "tail", state: "ok", since: START, reason: undefined }],
-  filters: [],
-  outputs: [output()],
-  queue: { state: "ok", since: undefined, reason: undefined, bytes: 4096, maxBytes: 1e9, segments: 1, oldest: START },
-  orphans: [],
-  deadLetters: { records: 0, bytes: 0 },
-  lostAtInputBytes: 0,
-  ...over,
 });
 
 test("health: ready once there is a pipeline and its inputs run", () => {
@@ -324,6 +270,21 @@ test("metrics: counters from events, gauges from the status", async () => {
     expect(text).toMatch(/process_resident_memory_bytes \d{7,}/);
     expect(text).not.toContain("/a/b.jsonl");
   }
+});
+
+test("metrics: how far inputs and their files are behind; two files of one name are one series", async () => {
+  const { telemetry } = setUp({ level: "silent" });
+  const file = { path: "/a", size: 10, offset: 5, bytes: 5, ms: 1500, deleted: false };
+  const files = [file, { ...file, bytes: 3, ms: 2500, deleted: true }, { ...file, path: '/"b"\n', bytes: 0, ms: 0 }];
+  const lag = { followed: 3, bytes: 8, ms: 2500, files };
+  telemetry.observe(() => pipeline({ inputs: [{ ...pipeline().inputs[0]!, lag }] }));
+  const text = await telemetry.metrics();
+  expect(text).toContain('audit_agent_input_files{input="tail"} 3');
+  expect(text).toContain('audit_agent_input_lag_bytes{input="tail"} 8');
+  expect(text).toContain('audit_agent_input_lag_seconds{input="tail"} 2.5');
+  expect(text).toContain('audit_agent_file_lag_bytes{input="tail",file="/a"} 8');
+  expect(text).toContain('audit_agent_file_lag_seconds{input="tail",file="/a"} 2.5');
+  expect(text).toContain('audit_agent_file_lag_bytes{input="tail",file="/\\"b\\"\\n"} 0');
 });
 
 test("the ledger as a table", () => {

@@ -3,10 +3,11 @@ import type { FilterContext } from "../../agent/api/context.ts";
 import type { Filter, FilterStatus } from "../../agent/api/filter.ts";
 import { Budget } from "./budget.ts";
 import { type ChainSettings, GroupChain } from "./chain.ts";
+import { groupsTold, type KnownGroup, SHOWN_MS } from "./groups.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SAVED } from "./recent.ts";
 import { INTEGRITY_TAG } from "./records.ts";
-import type { Finding, Notice } from "./state.ts";
+import type { ChainState, Finding, Notice } from "./state.ts";
 
 export type OnBreak = "alert" | "annotate" | "quarantine" | "stop";
 
@@ -20,8 +21,6 @@ type Emitted = (created: RecordBatch) => void;
 
 /** So much waits for the next tick, which stores them and that they were made in one block. With more, all of it goes at once. */
 const MOST_WAITING_BYTES = 12 * 1024;
-/** A break makes the filter `degraded` for so long. */
-const SHOWN_MS = 86_400_000;
 
 /** Hashes a chain keeps in memory, some 100 KB, where there are few chains. */
 const REMEMBERED = 1024;
@@ -92,20 +91,33 @@ export class ChainFilter implements Filter {
 
   status(): FilterStatus {
     const now = this.#context.clock.now();
-    let latest: { readonly kind: string; readonly path: string | undefined; readonly at: number } | undefined;
+    let latest: ChainState["last"];
     let breaks = 0;
-    let chains = 0;
-    for (const { chain } of this.#groups.values()) {
-      const { state } = chain;
-      if (state === undefined) continue;
-      chains++;
+    let verified = 0;
+    let count = 0;
+    for (const { state } of this.#known()) {
+      count++;
       breaks += state.breaks;
+      verified += state.entries;
       if (state.last !== undefined && (latest === undefined || state.last.at > latest.at)) latest = state.last;
     }
+    const chains = {
+      count,
+      verified,
+      breaks,
+      groups: (limit: number) => groupsTold(this.#known(), limit, this.#context.clock.now()),
+    };
     if (latest === undefined || now - latest.at > SHOWN_MS) return { state: "ok", chains };
     const where = latest.path === undefined ? "" : ` in ${latest.path}`;
     const reason = `chain broken${where} (${latest.kind}), ${breaks} ${breaks === 1 ? "break" : "breaks"}`;
     return { state: "degraded", since: latest.at, reason, chains };
+  }
+
+  *#known(): Generator<KnownGroup> {
+    for (const { chain } of this.#groups.values()) {
+      const { state, group } = chain;
+      if (state !== undefined) yield { group, state };
+    }
   }
 
   #group(name: string): Group {
@@ -153,7 +165,7 @@ export class ChainFilter implements Filter {
     if (level !== "error") return;
     const at = this.#context.clock.now();
     state.breaks++;
-    state.last = { kind, path, at };
+    state.last = { kind, path, offset: notice.offset, at };
     this.#mark(group, index, RecordFlag.broken);
     const { onBreak } = this.#settings;
     const reason = `the chain is broken in ${path ?? chain.group} at byte ${notice.offset} (${kind})`;

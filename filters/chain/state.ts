@@ -76,7 +76,15 @@ export interface ChainState {
   told: { readonly entries: number; readonly count: number; readonly at: number };
   /** When an entry was verified last, milliseconds since the epoch. */
   active: number;
-  last: { readonly kind: string; readonly path: string | undefined; readonly at: number } | undefined;
+  last:
+    | {
+        readonly kind: string;
+        readonly path: string | undefined;
+        /** Missing in what older versions stored. */
+        readonly offset?: number;
+        readonly at: number;
+      }
+    | undefined;
   /** Ids of sources in which an entry with a hash was met, the latest last. */
   sources: string[];
   /** An entry that follows genesis was met as the first of all, or of a file that may be the first of all. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { globMatches } from "../../agent/api/glob.ts";
 import { batchOf, linesOf } from "../../test/fakes/batch.ts";
-import { globMatches } from "../shared/events.ts";
 import { filtered, filterOf } from "../shared/testing.ts";
 import { excludeEvents } from "./index.ts";
 

@@ -1,6 +1,7 @@
 /** Which events a list of names and globs means; shared by the filters that keep and those that drop. */
 import { z } from "zod";
 import type { RecordBatch } from "../../agent/api/batch.ts";
+import { globMatches } from "../../agent/api/glob.ts";
 import { oneOrMore } from "../../agent/api/options.ts";
 import type { EventNames, View } from "../../agent/api/view.ts";
 
@@ -10,32 +11,6 @@ export const eventPatterns = oneOrMore(
   z.string().min(1).max(256),
   "Event names, or globs: `*` stands for any characters, `?` for one.",
 ).meta({ format: "pattern", example: ["api.request", "auth.*"] });
-
-/** Whether a glob fits all of a text. Greedy: time is at most pattern times text, and a pattern is short. */
-export function globMatches(glob: string, text: string): boolean {
-  let g = 0;
-  let t = 0;
-  let star = -1;
-  let resume = 0;
-  while (t < text.length) {
-    const c = glob[g];
-    if (c === "*") {
-      star = g++;
-      resume = t;
-    } else if (c === "?" || c === text[t]) {
-      g++;
-      t++;
-    } else if (star >= 0) {
-      // Let the last star take one character more.
-      g = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (glob[g] === "*") g++;
-  return g === glob.length;
-}
 
 export class EventMatcher {
   readonly #view: View;

@@ -33,7 +33,7 @@ disks(
     const scene = await Scene.start();
     new SmallDisk(scene.workspace, "data", "8m");
     scene.elasticsearch.fail("unavailable");
-    const agent = AgentProcess.run(await scene.configure({ service: { grace: "1s", queue: QUEUE } }));
+    const agent = AgentProcess.run(await scene.configure({ service: { shutdown_timeout: "1s", queue: QUEUE } }));
     for (let i = 0; i < 20; i++) await scene.append(`logs/${i}.jsonl`, 1000, KIB);
     await blocked(agent);
     scene.elasticsearch.heal();
@@ -49,7 +49,7 @@ disks(
 disks.each([8, 32])("somebody else fills the disk (%i MiB) up to the last byte, and makes room again", async (size) => {
   const scene = await Scene.start();
   const disk = new SmallDisk(scene.workspace, "data", `${size}m`);
-  const agent = AgentProcess.run(await scene.configure({ service: { grace: "1s", queue: QUEUE } }));
+  const agent = AgentProcess.run(await scene.configure({ service: { shutdown_timeout: "1s", queue: QUEUE } }));
   await scene.append("logs/a.jsonl", 500, KIB);
   await scene.allArrive(agent);
   for (let round = 0; round < 3; round++) {
@@ -76,7 +76,7 @@ disks(
     const scene = await Scene.start();
     const disk = new SmallDisk(scene.workspace, "data", "8m");
     scene.elasticsearch.fail("unavailable");
-    const config = await scene.configure({ service: { grace: "1s", queue: QUEUE } });
+    const config = await scene.configure({ service: { shutdown_timeout: "1s", queue: QUEUE } });
     const first = AgentProcess.run(config);
     for (let i = 0; i < 10; i++) await scene.append(`logs/${i}.jsonl`, 1000, KIB);
     await blocked(first);
@@ -109,7 +109,7 @@ disks(
     const disk = new SmallDisk(scene.workspace, "archive", "16m");
     disk.fill(2_000_000);
     const file = { name: "file", match: "*", path: "archive/audit.jsonl", format: "original", retry: { max: "200ms" } };
-    const config = await scene.configure({ service: { grace: "1s" }, outputs: [file, scene.output()] });
+    const config = await scene.configure({ service: { shutdown_timeout: "1s" }, outputs: [file, scene.output()] });
     let agent = AgentProcess.run(config);
     for (let i = 0; i < 6; i++) await scene.append("logs/a.jsonl", 1000, KIB);
     // The other output does not wait.

@@ -44,7 +44,7 @@ async function writeLog(path: string, bytes: number, first: number): Promise<num
 linux("flat while 1 GiB waits in the queue, after a restart on it, and while it drains", async () => {
   const { scene, sink, output } = await sinkAndScene();
   const config = await scene.configure({
-    service: { grace: "1s", queue: { max_bytes: "2GiB" } },
+    service: { shutdown_timeout: "1s", queue: { max_bytes: "2GiB" } },
     outputs: [output],
   });
   await mkdir(scene.workspace.path("logs"));

@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, rename, symlink, truncate, writeFile } from "no
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { AgentProcess } from "./harness/agent.ts";
-import { logOf, stopOf } from "./harness/observe.ts";
+import { healthOf, logOf, stopOf } from "./harness/observe.ts";
 import { linesOf, Scene } from "./harness/scene.ts";
 
 /** What the log says of a file: `change: reason` each. */
@@ -87,11 +87,17 @@ test("an unreadable file is named, tried again and read once it may be; the heal
   await scene.append("logs/healthy.jsonl", 5);
   const agent = new AgentProcess(["run", "--config", config], {}, { through });
   await told(agent, workspace.path("logs/locked.jsonl"), /^unreadable: .*EACCES/);
+  const { status, ready, problems } = await healthOf(agent);
+  expect({ status, ready }).toEqual({ status: "degraded", ready: true });
+  expect(problems).toEqual([
+    expect.stringMatching(/^input tail: degraded since \S+: cannot read \S+locked.jsonl: .*EACCES/),
+  ]);
   await scene.append("logs/healthy.jsonl", 5);
   await agent.until("the healthy one", () => scene.elasticsearch.documents.length === 10);
   await chmod(workspace.path("logs/locked.jsonl"), 0o600);
   await scene.allArrive(agent);
   await told(agent, workspace.path("logs/locked.jsonl"), /^readable/);
+  expect(await healthOf(agent)).toMatchObject({ status: "ok", problems: [] });
   expect(await stopOf(agent)).toMatchObject({ elasticsearch: { read: 15, delivered: 15, lost: 0 } });
 });
 

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { type FailMode, FakeElasticsearch, type FakeOptions } from "../fakes/elasticsearch.ts";
 import { AgentProcess } from "./harness/agent.ts";
 import { expectExactlyOnce } from "./harness/compare.ts";
+import { addressOf, ask } from "./harness/observe.ts";
 import { Workspace } from "./harness/workspace.ts";
 
 async function setUp(options: FakeOptions = {}) {
@@ -51,12 +52,6 @@ async function allArrive(agent: AgentProcess, { elasticsearch, written }: SetUp)
     written.map(idOf),
     elasticsearch.documents.map(({ source }) => idOf(source)),
   );
-}
-
-async function addressOf(agent: AgentProcess): Promise<string> {
-  const pattern = /health and metrics at (http:\/\/[\d.:]+)/;
-  await agent.logged(pattern);
-  return pattern.exec(agent.stderr)![1]!;
 }
 
 /** Stops it and reads the ledger it leaves. */
@@ -126,14 +121,14 @@ test("health is red and says why while the destination refuses the credentials, 
   const address = await addressOf(agent);
   await all.write(5);
   const red = await agent.until("red health", async () => {
-    const answer = await fetch(`${address}/health`);
+    const answer = await ask(agent, "/health");
     return answer.status === 503 && ((await answer.json()) as { problems: string[] });
   });
   expect(red.problems.join()).toMatch(/401|authenticate|security_exception/);
   expect((await fetch(`${address}/readyz`)).status).toBe(200);
   all.elasticsearch.heal();
   await allArrive(agent, all);
-  await agent.until("green health", async () => (await fetch(`${address}/health`)).status === 200);
+  await agent.until("green health", async () => (await ask(agent, "/health")).status === 200);
   const metrics = await (await fetch(`${address}/metrics`)).text();
   expect(metrics).toContain('audit_agent_delivered_records_total{output="elasticsearch"} 5');
 });

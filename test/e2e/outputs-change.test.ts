@@ -14,7 +14,7 @@ async function backlog() {
   other.fail("unavailable");
   const main = scene.output({ alias: "main" });
   const second = (alias = "second", more: object = {}) => scene.output({ alias, url: other.url, ...more });
-  const service = { grace: "300ms" };
+  const service = { shutdown_timeout: "300ms" };
   const configure = (outputs: readonly object[], more: object = {}) =>
     scene.configure({ service: { ...service, ...more }, outputs: outputs as Record<string, unknown>[] });
   await scene.append("logs/a.jsonl", 100);

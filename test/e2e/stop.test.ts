@@ -45,12 +45,12 @@ test("SIGTERM at once after the start", async () => {
 });
 
 test.each(["hang", "unavailable"] as const)(
-  "SIGTERM while the destination is %s: ends within the grace, what is left is sent at the next start",
+  "SIGTERM while the destination is %s: ends within the shutdown_timeout, what is left is sent at the next start",
   async (mode) => {
     const scene = await Scene.start();
     scene.elasticsearch.fail(mode);
     const config = await scene.configure({
-      service: { grace: "500ms" },
+      service: { shutdown_timeout: "500ms" },
       outputs: [scene.output({ timeout: "300s", retry: { initial: "30s", max: "60s" } })],
     });
     const agent = AgentProcess.run(config);
@@ -59,7 +59,7 @@ test.each(["hang", "unavailable"] as const)(
     await scene.append("logs/a.jsonl", 100);
     const from = performance.now();
     expect(await stopOf(agent)).toMatchObject({ elasticsearch: { read: 200, delivered: 0, lost: 0, queued: 200 } });
-    // Half a second of grace; without a bound it would be minutes.
+    // Half a second of shutdown_timeout; without a bound it would be minutes.
     expect(performance.now() - from).toBeLessThan(15_000);
     scene.elasticsearch.heal();
     await scene.append("logs/a.jsonl", 100);

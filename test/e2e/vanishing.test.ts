@@ -25,7 +25,7 @@ async function setUp(reserve: string) {
   scene.elasticsearch.fail("unavailable");
   const queue = { max_bytes: "256KiB", segment_bytes: "64KiB", reserve_bytes: reserve };
   const config = await scene.configure({
-    service: { grace: "300ms", queue },
+    service: { shutdown_timeout: "300ms", queue },
     input: { path: "logs/app.jsonl*" },
   });
   const live = scene.workspace.path("logs/app.jsonl");

@@ -138,7 +138,7 @@ export class LaneBench {
     this.deadLetters.close().catch(() => {});
   }
 
-  /** Stops lanes and queue as a shutdown without grace would. */
+  /** Stops lanes and queue as a shutdown without shutdown_timeout would. */
   async stop(): Promise<void> {
     for (const { lane, running } of this.#lanes.splice(0)) {
       await lane.close();

@@ -2,13 +2,14 @@
 import { realpathSync } from "node:fs";
 import { type Position, RecordBatch } from "../../../agent/api/batch.ts";
 import type { InputContext } from "../../../agent/api/context.ts";
-import type { Input } from "../../../agent/api/input.ts";
+import type { Input, InputLag } from "../../../agent/api/input.ts";
 import { memoryPool } from "../../../agent/api/memory-pool.ts";
 import { createFramer } from "../parse/framer.ts";
 import { Catalog } from "./catalog.ts";
 import { Discovery } from "./discovery.ts";
 import { expandHome, Finder } from "./find.ts";
 import { Holder, MovedError } from "./holder.ts";
+import { Lag } from "./lag.ts";
 import type { LogFile, Step } from "./log-file.ts";
 import { Matcher } from "./match.ts";
 import { Notices } from "./notices.ts";
@@ -48,6 +49,7 @@ export class FileInput implements Input {
   readonly #options: FileOptions;
   readonly #catalog: Catalog;
   readonly #schedule = new Schedule();
+  readonly #lag: Lag;
   readonly #discovery: Discovery;
   readonly #matcher: Matcher;
   readonly #observer: Observer;
@@ -75,7 +77,12 @@ export class FileInput implements Input {
     this.#options = options;
     this.#mode = context.once ? "once" : "run";
     this.#catalog = new Catalog(context, options);
-    this.#catalog.onDetach = (file) => this.#schedule.remove(file);
+    this.#catalog.onDetach = (file) => {
+      this.#schedule.remove(file);
+      this.#lag.forget(file);
+    };
+    this.#lag = new Lag(this.#catalog, context.clock);
+    this.#schedule.onAdd = (file) => this.#lag.grew(file);
     this.#startedSaid = context.positions.has(STARTED_KEY);
     const finder = new Finder(options, system);
     const holder = new Holder(context, options, system);
@@ -147,6 +154,14 @@ export class FileInput implements Input {
     return this.#catalog.lostBytes;
   }
 
+  lag(limit: number): InputLag {
+    return this.#lag.ask(limit);
+  }
+
+  trouble(): { since: number; reason: string } | undefined {
+    return this.#discovery.holder.trouble;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#observer.wake();
@@ -179,7 +194,10 @@ export class FileInput implements Input {
   #consumed(): void {
     const file = this.#given;
     if (file?.memory) file.consumed = file.memory.offset;
-    if (file) this.#discovery.holder.rest(file);
+    if (file) {
+      this.#discovery.holder.rest(file);
+      this.#lag.moved(file);
+    }
     this.#given = undefined;
     this.#riders = [];
     // The batch, stored after them, may know less.

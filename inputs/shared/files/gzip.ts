@@ -15,7 +15,8 @@ export class GzipSource implements ByteSource {
   #held = 0;
   /** Decompressed bytes still to be thrown away: a second look at a damaged file. */
   #skip = 0;
-  #fed = 0;
+  /** Compressed bytes that zlib has. */
+  fed = 0;
   /** Where single bytes are fed, so that all that can be decoded before the damage comes out. */
   #careful = Number.POSITIVE_INFINITY;
   #ended = false;
@@ -29,6 +30,11 @@ export class GzipSource implements ByteSource {
 
   constructor(file: OpenFile) {
     this.#file = file;
+  }
+
+  /** How far it was decompressed. */
+  get decoded(): number {
+    return this.#start + this.#held;
   }
 
   /** Going back more than the 4 KiB of a proof starts over from the beginning. */
@@ -73,7 +79,7 @@ export class GzipSource implements ByteSource {
     this.#release();
     this.#start = 0;
     this.#skip = 0;
-    this.#fed = 0;
+    this.fed = 0;
     this.#ended = false;
     this.#failure = undefined;
   }
@@ -90,9 +96,9 @@ export class GzipSource implements ByteSource {
   async #more(): Promise<void> {
     this.#stream ??= this.#open();
     const stream = this.#stream;
-    const at = this.#fed;
+    const at = this.fed;
     const input = await this.#file.read(at, at >= this.#careful ? 1 : FEED_BYTES);
-    this.#fed += input.length;
+    this.fed += input.length;
     await this.#file.system.working(feed(stream, input.length === 0 ? undefined : input));
     if (this.#failure) this.#fail(this.#failure, at, input.length);
     else if (input.length === 0) {
@@ -113,7 +119,7 @@ export class GzipSource implements ByteSource {
     this.#stream?.destroy();
     this.#stream = undefined;
     this.#failure = undefined;
-    this.#fed = 0;
+    this.fed = 0;
     this.#careful = at;
   }
 

@@ -18,7 +18,7 @@ export class Holder {
   readonly #waiting = new Set<LogFile>();
   #saidFull = false;
   readonly #refused = new Map<string, string>();
-  readonly #unreadable = new Map<string, string>();
+  readonly #unreadable = new Map<string, { readonly code: string; readonly since: number }>();
 
   constructor(context: InputContext, options: FileOptions, system: System) {
     this.#context = context;
@@ -109,9 +109,19 @@ export class Holder {
 
   unreadable(path: string, code: string): void {
     if (this.#unreadable.has(path)) return;
-    this.#unreadable.set(path, code);
+    this.#unreadable.set(path, { code, since: this.#context.clock.now() });
     const reason = `${explain(code)}; tried again every few seconds`;
     this.#context.emit({ is: "file", input: this.#context.alias, path, change: "unreadable", reason });
+  }
+
+  /** Files and directories that cannot be read, in words: the first of them, and how many more. */
+  get trouble(): { since: number; reason: string } | undefined {
+    for (const [path, { code, since }] of this.#unreadable) {
+      const others = this.#unreadable.size - 1;
+      const more = others === 0 ? "" : `; and ${others} more ${others === 1 ? "path" : "paths"}`;
+      return { since, reason: `cannot read ${path}: ${explain(code)}${more}` };
+    }
+    return undefined;
   }
 
   fine(path: string): void {

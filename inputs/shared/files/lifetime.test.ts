@@ -157,6 +157,9 @@ test("a file that may not be read is said once, stops nothing, and is read when 
   other.start();
   await other.untilCount(2);
   await other.untilChange("unreadable", "secret.log");
+  expect(other.input!.trouble()!.reason).toBe(
+    `cannot read ${other.path("secret.log")}: the agent's user may not read it (EACCES)`,
+  );
   writeFileSync(other.path("app2.log"), lines(2, 4));
   await other.untilCount(4);
   if (mine === 0) chownSync(other.path("secret.log"), nobody, nobody);
@@ -164,6 +167,7 @@ test("a file that may not be read is said once, stops nothing, and is read when 
   await other.untilCount(6);
   expect(other.changes("unreadable")).toHaveLength(1);
   expect(other.changes("readable")).toHaveLength(1);
+  expect(other.input!.trouble()).toBeUndefined();
   expect(other.lost).toEqual([]);
   await other.done();
 });

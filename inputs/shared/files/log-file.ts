@@ -115,6 +115,21 @@ export class LogFile {
     if (this.compressed) return memory.finished ? 0 : this.size;
     return Math.max(0, this.size - memory.offset);
   }
+  /** Bytes without a place in the queue; of a compressed file those known, and what was not decompressed yet as it is on disk. */
+  get lag(): number {
+    const { memory } = this;
+    if (memory?.skipped) return 0;
+    if (!this.compressed) return Math.max(0, this.size - this.consumed);
+    const known = Math.max(0, Math.max(memory?.offset ?? 0, this.#gzip?.decoded ?? 0) - this.consumed);
+    return memory?.finished ? known : known + Math.max(0, this.size - (this.#gzip?.fed ?? 0));
+  }
+
+  /** All of it has its place, but for the rest of an entry that its writer did not finish. */
+  get caughtUp(): boolean {
+    if (this.lag === 0) return true;
+    return !this.compressed && this.memory !== undefined && this.consumed >= this.memory.offset && !this.readable;
+  }
+
   /** Worth a read: the file is known, and it is longer or newer than when it was last looked at. */
   get readable(): boolean {
     if (!this.memory || this.memory.skipped || this.end >= this.limit) return false;

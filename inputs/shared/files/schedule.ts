@@ -141,6 +141,7 @@ export class Schedule {
   readonly #ring = new Set<Group>();
   readonly #sleeping = new Set<Group>();
   readonly #expected = new Map<LogFile, string>();
+  onAdd: (file: LogFile) => void = () => {};
 
   group(name: string): Group {
     let group = this.#groups.get(name);
@@ -153,6 +154,7 @@ export class Schedule {
 
   /** The file has something to do, or may have. */
   add(file: LogFile): void {
+    this.onAdd(file);
     if (!file.memory) return;
     const group = this.group(file.memory.group);
     group.add(file);

@@ -13,6 +13,7 @@ export interface Exit {
 /** The real agent in a process of its own; killed with the test if it still runs. */
 export class AgentProcess {
   readonly #child: ChildProcess;
+  readonly args: readonly string[];
   readonly exited: Promise<Exit>;
   /** Set once it has ended. */
   exit: Exit | undefined;
@@ -26,6 +27,7 @@ export class AgentProcess {
     env: Readonly<Record<string, string>> = {},
     { through = [] }: { through?: readonly string[] } = {},
   ) {
+    this.args = args;
     const [command, ...rest] = [...through, process.execPath, LAUNCHER, ...args];
     this.#child = spawn(command!, rest, {
       stdio: ["pipe", "pipe", "pipe"],

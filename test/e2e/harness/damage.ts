@@ -8,7 +8,7 @@ import { healthOf, ledgersOf, logOf, stopOf } from "./observe.ts";
 import { linesOf, Scene } from "./scene.ts";
 import { until } from "./until.ts";
 
-const SERVICE = { grace: "300ms", queue: { segment_bytes: "128KiB" } };
+const SERVICE = { shutdown_timeout: "300ms", queue: { segment_bytes: "128KiB" } };
 
 type Damage = (path: string, random: () => number) => void;
 

@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { expect } from "vitest";
+import { parse } from "yaml";
+import type { PipelineView } from "../../../agent/api/operate.ts";
 import type { Ledger } from "../../../agent/api/status.ts";
 import type { Health } from "../../../agent/telemetry/health.ts";
 import type { AgentProcess } from "./agent.ts";
@@ -49,8 +52,36 @@ export async function addressOf(agent: AgentProcess): Promise<string> {
   return pattern.exec(agent.stderr)![1]!;
 }
 
+const tokens = new WeakMap<AgentProcess, string>();
+
+/** The secret that opens the agent's HTTP interface, as it lies in the data directory. */
+export function tokenOf(agent: AgentProcess): string {
+  const { args } = agent;
+  const known = tokens.get(agent);
+  if (known !== undefined) return known;
+  const token = readFileSync(join(dataDirOf(args[args.indexOf("--config") + 1]!), "http-token"), "utf8").trim();
+  tokens.set(agent, token);
+  return token;
+}
+
+function dataDirOf(config: string): string {
+  const { service } = parse(readFileSync(config, "utf8")) as { service: { data_dir: string } };
+  return resolve(dirname(config), service.data_dir);
+}
+
+/** Asks the agent over HTTP, with its token. */
+export async function ask(agent: AgentProcess, path: string, body?: object): Promise<Response> {
+  const address = await addressOf(agent);
+  const headers = { authorization: `Bearer ${tokenOf(agent)}`, "content-type": "application/json" };
+  return fetch(`${address}${path}`, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers });
+}
+
+export async function viewOf(agent: AgentProcess): Promise<PipelineView> {
+  return (await (await ask(agent, "/api/pipeline")).json()) as PipelineView;
+}
+
 export async function healthOf(agent: AgentProcess): Promise<Health> {
-  return (await (await fetch(`${await addressOf(agent)}/health`)).json()) as Health;
+  return (await (await ask(agent, "/health")).json()) as Health;
 }
 
 /** A metric's value, `name` with its labels as in the exposition; 0 where it is absent. */

@@ -12,6 +12,7 @@ type Settings = Readonly<Record<string, unknown>>;
 export interface Setup {
   readonly service?: Settings;
   readonly input?: Settings;
+  readonly filters?: readonly Settings[];
   readonly outputs?: readonly Settings[];
 }
 
@@ -33,11 +34,12 @@ export class Scene {
   }
 
   /** Writes the configuration and answers its path. JSON is YAML. */
-  async configure({ service, input, outputs }: Setup = {}, name = "pipeline.yaml"): Promise<string> {
+  async configure({ service, input, filters = [], outputs }: Setup = {}, name = "pipeline.yaml"): Promise<string> {
     const config = {
       service: { data_dir: "data", log_format: "json", http: { listen: "127.0.0.1:0" }, ...service },
       pipeline: {
         inputs: [{ name: "tail", tag: "audit", path: "logs/*.jsonl", rotate_wait: "200ms", ...input }],
+        filters,
         outputs: outputs ?? [this.output()],
       },
     };

@@ -1,0 +1,70 @@
+/**
+ * The operating interface on a Unix socket in the data directory, always there: whoever may open the directory may operate the agent. What
+ * answers is loaded with the first connection, so an agent that nobody asks does not pay for it.
+ */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { realDisk, writeSmall } from "../state/disk.ts";
+import type { Routed } from "./routes.ts";
+
+const NAME = "agent.sock";
+/** Where the socket is, if its path in the data directory would be too long. */
+const ELSEWHERE = "agent.sock.path";
+/** `sun_path` of unix(7) has 108 bytes, one of them for the end. */
+const MOST_PATH = 100;
+
+export interface SocketServer {
+  readonly path: string;
+  close(): Promise<void>;
+}
+
+export async function listenOnSocket(dataDir: string, routed: Routed): Promise<SocketServer> {
+  const path = await place(dataDir);
+  let app: Promise<FastifyInstance> | undefined;
+  const server = createServer((socket: Socket) => {
+    socket.on("error", () => socket.destroy());
+    app ??= load(routed);
+    app.then(
+      ({ server: http }) => http.emit("connection", socket),
+      () => socket.destroy(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
+  server.on("error", () => undefined);
+  // It does not hold the process.
+  server.unref();
+  return {
+    path,
+    async close() {
+      server.close();
+      await (await app?.catch(() => undefined))?.close();
+      await rm(path, { force: true });
+      if (dirname(path) !== dataDir) await rm(dirname(path), { recursive: true, force: true });
+    },
+  };
+}
+
+async function load(routed: Routed): Promise<FastifyInstance> {
+  const { makeApp } = await import("./app.ts");
+  const app = await makeApp({ access: { by: "socket" }, host: undefined }, routed);
+  await app.ready();
+  return app;
+}
+
+async function place(dataDir: string): Promise<string> {
+  // The directory is locked by this process: what lies there is left over.
+  const path = join(dataDir, NAME);
+  await rm(path, { force: true });
+  await rm(join(dataDir, ELSEWHERE), { force: true });
+  if (Buffer.byteLength(path) <= MOST_PATH) return path;
+  const elsewhere = join(await mkdtemp(join(tmpdir(), "audit-agent-")), NAME);
+  await writeSmall(realDisk, join(dataDir, ELSEWHERE), Buffer.from(`${elsewhere}\n`));
+  return elsewhere;
+}
