@@ -79,6 +79,12 @@ function allowed(path: string): string[] {
   if (path.startsWith("agent/pipeline/")) {
     return ["api", "json", "pipeline", "queue", "state", "telemetry"].map((part) => `agent/${part}/`);
   }
+  if (path.startsWith("agent/control/")) {
+    return [...["api", "control", "pipeline", "queue", "telemetry"].map((part) => `agent/${part}/`), "config/"];
+  }
+  if (path.startsWith("agent/http/")) {
+    return ["api", "control", "http", "json", "state"].map((part) => `agent/${part}/`);
+  }
   if (path.startsWith("agent/")) return ["agent/", "config/", ...KINDS.map((kind) => `${kind}/`), "package.json"];
   if (top === "config") return ["agent/api/", "config/"];
   if (path === `${top}/registry.ts`) return [`${top}/`, "agent/api/"];
