@@ -4,6 +4,7 @@ import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
+import { addDoctor } from "./commands/doctor-options.ts";
 import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
@@ -108,6 +109,7 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await listDeadLetters(configOf(options, program), context));
     });
 
+  addDoctor(program, context, done);
   addVerify(program, context, done);
 
   program

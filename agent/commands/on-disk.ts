@@ -1,15 +1,17 @@
 /** What the data directory says of a pipeline: where each output is, what it has settled, and the chains. Changes nothing. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { groupsTold, type KnownGroup } from "../../filters/chain/groups.ts";
 import { decodeState } from "../../filters/chain/state.ts";
 import type { ResolvedConfig } from "../api/config.ts";
+import type { ChainGroup } from "../api/filter.ts";
 import { routeMatcher } from "../api/route.ts";
 import { imbalance, type Ledger } from "../api/status.ts";
-import type { BreakKind } from "../integrity/kinds.ts";
-import { KIND_WORDS } from "../integrity/kinds.ts";
 import { type StoredLedger, storedLedger } from "../pipeline/lane-ledger.ts";
 import { type Inspected, type InspectedBlock, type InspectedCursor, inspectQueue } from "../queue/inspect.ts";
 import { keysOf } from "./keys.ts";
+
+const MOST_CHAINS = 50;
 
 export interface OutputOnDisk {
   readonly alias: string;
@@ -29,16 +31,6 @@ export interface Backlog {
   readonly oldest: number | undefined;
 }
 
-export interface ChainOnDisk {
-  readonly filter: string;
-  readonly group: string;
-  readonly scheme: string;
-  readonly entries: number;
-  readonly breaks: number;
-  readonly stopped: string | undefined;
-  readonly last: { readonly words: string; readonly path: string | undefined; readonly at: number } | undefined;
-}
-
 export interface OnDisk {
   readonly dataDir: string;
   /** When the queue was written to last, milliseconds since the epoch. */
@@ -46,12 +38,12 @@ export interface OnDisk {
   readonly queue: { readonly bytes: number; readonly maxBytes: number | undefined; readonly segments: number };
   readonly damage: readonly string[];
   readonly outputs: readonly OutputOnDisk[];
-  readonly chains: readonly ChainOnDisk[];
+  readonly chains: readonly ChainGroup[];
   readonly deadLetters: { readonly records: number; readonly bytes: number };
 }
 
 /** Throws where there is no queue, or where it cannot be read: without its key, say. Without a configuration nobody knows what is an orphan. */
-export async function readDataDir(dataDir: string, config: ResolvedConfig | undefined): Promise<OnDisk> {
+export async function readDataDir(dataDir: string, config: ResolvedConfig | undefined, now: number): Promise<OnDisk> {
   const dir = join(dataDir, "queue");
   const keys = config === undefined ? {} : keysOf(config.service);
   const inspected = await inspectQueue({ dir, ...keys });
@@ -67,7 +59,7 @@ export async function readDataDir(dataDir: string, config: ResolvedConfig | unde
     },
     damage: damageOf(dir, inspected),
     outputs: cursors.map((cursor) => outputOf(cursor, blocks, inspected, config)),
-    chains: chainsOf(state.states),
+    chains: chainsOf(state.states, now),
     deadLetters: await lettersIn(join(dataDir, "dead-letters")),
   };
 }
@@ -131,19 +123,15 @@ function outputOf(
   return { alias, orphan, backlog, ledger, imbalance: ledger === undefined ? 0 : imbalance(ledger) };
 }
 
-function chainsOf(states: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>): ChainOnDisk[] {
-  const chains: ChainOnDisk[] = [];
-  for (const [filter, groups] of states) {
+function chainsOf(states: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>, now: number): ChainGroup[] {
+  const known: KnownGroup[] = [];
+  for (const groups of states.values()) {
     for (const [group, bytes] of groups) {
-      const decoded = stateIn(bytes);
-      if (decoded === undefined) continue;
-      const { scheme, entries, breaks, stopped, last } = decoded;
-      const words = last && (KIND_WORDS[last.kind as BreakKind] ?? last.kind);
-      const told = last && { words: words!, path: last.path, at: last.at };
-      chains.push({ filter, group, scheme, entries, breaks, stopped, last: told });
+      const state = stateIn(bytes);
+      if (state !== undefined) known.push({ group, state });
     }
   }
-  return chains.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0));
+  return groupsTold(known, MOST_CHAINS, now);
 }
 
 /** Other filters keep states too. */
