@@ -37,7 +37,7 @@ test("without a framework nothing is judged, and that is said; an output's prese
   const keys = { access_key_id: "a", secret_access_key: "b", region: "us-east-1", force_path_style: true };
   const s3 = { name: "s3", bucket: "archive", endpoint: fake.url, ...keys, object_lock: { preset: "hipaa" } };
   expect(said(await check({ outputs: [...configured.outputs!, s3] }))).toEqual([
-    "error: es: kept for 1 days by the lifecycle policy audit, and hipaa wants 2192",
+    "error: es: kept for a day by the lifecycle policy audit, and hipaa wants 2192",
   ]);
 });
 
