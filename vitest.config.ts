@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** `npm test` = unit, contract, model, quick end-to-end. The long ones and those with real servers are projects of their own. */
+/** `npm test` = unit, contract, model, quick end-to-end. The long ones, those with real servers and those in a browser are projects of their own. */
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: "quick",
           include: ["**/*.test.ts"],
-          exclude: ["**/node_modules/**", "dist/**", "**/*.long.test.ts", "test/integration/**"],
+          exclude: ["**/node_modules/**", "dist/**", "**/*.long.test.ts", "test/integration/**", "test/browser/**"],
         },
       },
       {
@@ -25,6 +25,15 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 60_000,
           fileParallelism: false,
         },
       },

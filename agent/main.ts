@@ -1,10 +1,12 @@
 /** argv → command. The only file that names the registries; whatever is heavy is imported by the command that needs it. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { didYouMean } from "../config/suggest.ts";
 import about from "../package.json" with { type: "json" };
 import type { Registries } from "./api/plugin.ts";
 import { type CommandContext, EXIT } from "./commands/context.ts";
 import { addDoctor } from "./commands/doctor-options.ts";
+import { addLetters, addQueue } from "./commands/letters-options.ts";
+import { addOperate } from "./commands/operate-options.ts";
 import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
@@ -13,6 +15,7 @@ Examples:
   audit-agent validate -c pipeline.yaml --connect   and ask every destination
   audit-agent --config pipeline.yaml                run until stopped
   audit-agent run --once -c pipeline.yaml           ship what is there, then exit
+  audit-agent status -c pipeline.yaml               how the running agent is
   audit-agent quickstart                            try it, without a server
 
 A smallest pipeline.yaml:
@@ -78,38 +81,11 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await quickstart(options.dir, { once: options.once === true }, context));
     });
 
-  const queue = program.command("queue").description("look into the disk queue, or give up a backlog");
-  queue
-    .command("inspect")
-    .description("what waits for which output, and whether it is whole")
-    .addOption(config())
-    .option("--json", "one JSON object")
-    .action(async (options: WithConfig & { json?: boolean }) => {
-      const { inspectQueue } = await import("./commands/inspect.ts");
-      done(await inspectQueue(configOf(options, program), { json: options.json === true }, context));
-    });
-  queue
-    .command("drop")
-    .description("give up what waits for an output that is no longer configured (with the agent stopped)")
-    .argument("<alias>", "the output's alias", nonEmpty)
-    .addOption(config())
-    .action(async (alias: string, options: WithConfig) => {
-      const { dropBacklog } = await import("./commands/queue.ts");
-      done(await dropBacklog(alias, configOf(options, program), context));
-    });
+  addOperate(program, context, done);
 
-  program
-    .command("dead-letters")
-    .description("what destinations refused for good")
-    .command("list")
-    .description("one JSON line each: output, time, reason, attempts and the entry")
-    .addOption(config())
-    .action(async (options: WithConfig) => {
-      const { listDeadLetters } = await import("./commands/dead-letters.ts");
-      done(await listDeadLetters(configOf(options, program), context));
-    });
-
-  addDoctor(program, context, done);
+  addQueue(program, context, done, (options) => configOf(options, program));
+  addLetters(program, context, done, (options) => configOf(options, program));
+  addDoctor(program, context, done, (options) => configOf(options, program));
   addVerify(program, context, done);
 
   program
@@ -135,6 +111,18 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
     });
 
   program
+    .command("healthcheck")
+    .description("ask the agent that runs here whether it is alive: exit 0 or 1 (what a container's HEALTHCHECK runs)")
+    .option(
+      "--url <url>",
+      "ask there (default: the socket in /var/lib/audit-agent, else http://127.0.0.1:2020/healthz)",
+    )
+    .action(async (options: { url?: string }) => {
+      const { healthcheck } = await import("./commands/healthcheck.ts");
+      done(await healthcheck(options.url, context));
+    });
+
+  program
     .command("docs")
     .description("write docs/reference and config/schema.json (for who works on audit-agent itself)")
     .option("--dir <directory>", "the checkout", ".")
@@ -143,11 +131,6 @@ function commandLine(context: CommandContext, done: (code: number) => void): Com
       done(await writeDocs(options.dir, context));
     });
   return program;
-}
-
-function nonEmpty(text: string): string {
-  if (text === "") throw new InvalidArgumentError("must not be empty");
-  return text;
 }
 
 interface WithConfig {

@@ -1,4 +1,5 @@
-/** Builds what is published: `dist/main.js` and its chunks, everything it needs inside, and the licences of what is inside. */
+/** Builds what is published: `dist/main.js` and its chunks, everything it needs inside, the licences of what is inside, and the live page. */
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,7 +29,7 @@ const trimmed: Plugin = {
 };
 
 /** Bundles `entry` into `outdir`. Heavy libraries stay chunks of their own: they are loaded where the code imports them, when it does. */
-export async function bundle(entry: string, outdir: string): Promise<Metafile> {
+export async function bundle(entry: string, outdir: string, plugins: readonly Plugin[] = []): Promise<Metafile> {
   await rm(outdir, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: ROOT,
@@ -44,7 +45,7 @@ export async function bundle(entry: string, outdir: string): Promise<Metafile> {
     minifyWhitespace: true,
     legalComments: "none",
     metafile: true,
-    plugins: [trimmed],
+    plugins: [trimmed, ...plugins],
     chunkNames: "chunks/[name]-[hash]",
     // Libraries in CommonJS ask for Node's own modules with `require`, which an ES module does not have.
     banner: {
@@ -81,6 +82,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const entry = join(ROOT, "agent/main.ts");
   if (!existsSync(entry)) throw new Error("agent/main.ts is missing");
   const { outputs } = await bundle(entry, join(ROOT, "dist"));
+  // After the bundle, which empties the folder.
+  execFileSync("npm", ["run", "--silent", "build:web"], { cwd: ROOT, stdio: "inherit" });
   const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0);
   console.log(`dist: ${Object.keys(outputs).length} files, ${(bytes / 1e6).toFixed(2)} MB`);
 }

@@ -28,7 +28,8 @@ export interface Terminal {
   readonly drawable: boolean;
 }
 
-export const EXIT = { fine: 0, failed: 1, usage: 2 } as const;
+/** absent: no agent runs, where one was asked. */
+export const EXIT = { fine: 0, failed: 1, usage: 2, absent: 3 } as const;
 
 /** Loads, and prints what is wrong; undefined where that is anything but warnings. */
 export async function load(file: string, context: CommandContext): Promise<LoadedConfig | undefined> {

@@ -1,17 +1,15 @@
 /** What the data directory says of a pipeline: where each output is, what it has settled, and the chains. Changes nothing. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { groupsTold, type KnownGroup } from "../../filters/chain/groups.ts";
 import { decodeState } from "../../filters/chain/state.ts";
 import type { ResolvedConfig } from "../api/config.ts";
-import type { ChainGroup } from "../api/filter.ts";
 import { routeMatcher } from "../api/route.ts";
 import { imbalance, type Ledger } from "../api/status.ts";
+import type { BreakKind } from "../integrity/kinds.ts";
+import { KIND_WORDS } from "../integrity/kinds.ts";
 import { type StoredLedger, storedLedger } from "../pipeline/lane-ledger.ts";
 import { type Inspected, type InspectedBlock, type InspectedCursor, inspectQueue } from "../queue/inspect.ts";
 import { keysOf } from "./keys.ts";
-
-const MOST_CHAINS = 50;
 
 export interface OutputOnDisk {
   readonly alias: string;
@@ -31,6 +29,18 @@ export interface Backlog {
   readonly oldest: number | undefined;
 }
 
+export interface ChainOnDisk {
+  readonly filter: string;
+  readonly group: string;
+  readonly scheme: string;
+  readonly entries: number;
+  readonly breaks: number;
+  readonly stopped: string | undefined;
+  readonly last:
+    | { readonly kind: string; readonly words: string; readonly path: string | undefined; readonly at: number }
+    | undefined;
+}
+
 export interface OnDisk {
   readonly dataDir: string;
   /** When the queue was written to last, milliseconds since the epoch. */
@@ -38,12 +48,12 @@ export interface OnDisk {
   readonly queue: { readonly bytes: number; readonly maxBytes: number | undefined; readonly segments: number };
   readonly damage: readonly string[];
   readonly outputs: readonly OutputOnDisk[];
-  readonly chains: readonly ChainGroup[];
+  readonly chains: readonly ChainOnDisk[];
   readonly deadLetters: { readonly records: number; readonly bytes: number };
 }
 
 /** Throws where there is no queue, or where it cannot be read: without its key, say. Without a configuration nobody knows what is an orphan. */
-export async function readDataDir(dataDir: string, config: ResolvedConfig | undefined, now: number): Promise<OnDisk> {
+export async function readDataDir(dataDir: string, config: ResolvedConfig | undefined): Promise<OnDisk> {
   const dir = join(dataDir, "queue");
   const keys = config === undefined ? {} : keysOf(config.service);
   const inspected = await inspectQueue({ dir, ...keys });
@@ -59,7 +69,7 @@ export async function readDataDir(dataDir: string, config: ResolvedConfig | unde
     },
     damage: damageOf(dir, inspected),
     outputs: cursors.map((cursor) => outputOf(cursor, blocks, inspected, config)),
-    chains: chainsOf(state.states, now),
+    chains: chainsOf(state.states),
     deadLetters: await lettersIn(join(dataDir, "dead-letters")),
   };
 }
@@ -82,7 +92,7 @@ export function backlogOf(
   patterns: readonly string[] | undefined,
 ): Backlog | undefined {
   if (!record) return undefined;
-  const matches = matcherOf(alias, patterns ?? record.tags);
+  const matches = matcherOf(alias, record.tags, patterns);
   let records = 0;
   let size = 0;
   let oldest: number | undefined;
@@ -97,9 +107,14 @@ export function backlogOf(
   return { records, bytes: size, oldest };
 }
 
-/** Beside a cursor's place stand the tags it is about, as patterns; null where they are not known. */
-function matcherOf(alias: string, patterns: readonly string[] | null): (route: string) => boolean {
-  return patterns === null ? () => true : routeMatcher(patterns, alias);
+/** Beside a cursor's place stand the tags it is about, as patterns. */
+function matcherOf(
+  alias: string,
+  tags: readonly string[] | null,
+  patterns: readonly string[] | undefined,
+): (route: string) => boolean {
+  const own = patterns ?? tags;
+  return own ? routeMatcher(own, alias) : () => true;
 }
 
 function outputOf(
@@ -115,7 +130,7 @@ function outputOf(
   const waiting = backlog?.records ?? 0;
   const ledger =
     stored &&
-    storedLedger(stored, output?.match, matcherOf(alias, output?.match ?? record!.tags), {
+    storedLedger(stored, output?.match, matcherOf(alias, record!.tags, output?.match), {
       totals: state.totals,
       waiting,
     });
@@ -123,15 +138,19 @@ function outputOf(
   return { alias, orphan, backlog, ledger, imbalance: ledger === undefined ? 0 : imbalance(ledger) };
 }
 
-function chainsOf(states: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>, now: number): ChainGroup[] {
-  const known: KnownGroup[] = [];
-  for (const groups of states.values()) {
+function chainsOf(states: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>): ChainOnDisk[] {
+  const chains: ChainOnDisk[] = [];
+  for (const [filter, groups] of states) {
     for (const [group, bytes] of groups) {
-      const state = stateIn(bytes);
-      if (state !== undefined) known.push({ group, state });
+      const decoded = stateIn(bytes);
+      if (decoded === undefined) continue;
+      const { scheme, entries, breaks, stopped, last } = decoded;
+      const words = last && (KIND_WORDS[last.kind as BreakKind] ?? last.kind);
+      const told = last && { kind: last.kind, words: words!, path: last.path, at: last.at };
+      chains.push({ filter, group, scheme, entries, breaks, stopped, last: told });
     }
   }
-  return groupsTold(known, MOST_CHAINS, now);
+  return chains.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0));
 }
 
 /** Other filters keep states too. */
@@ -144,7 +163,7 @@ function stateIn(bytes: Uint8Array) {
 }
 
 async function lettersIn(dir: string): Promise<{ records: number; bytes: number }> {
-  const { measureDeadLetters } = await import("../queue/dead-letter-files.ts");
+  const { measureDeadLetters } = await import("../queue/dead-letters.ts");
   return measureDeadLetters(dir);
 }
 

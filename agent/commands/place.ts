@@ -16,10 +16,7 @@ export interface PlaceFlags {
   readonly dataDir?: string;
 }
 
-/**
- * undefined where the configuration does not say: what is wrong with it has been printed. Only the one option is looked at, so that an
- * operator needs none of the variables that the agent's secrets come from.
- */
+/** undefined where the configuration does not say: what is wrong with it has been printed. */
 export async function placeOf({ config, dataDir }: PlaceFlags, context: CommandContext): Promise<Place | undefined> {
   if (dataDir !== undefined) return { config, dataDir: resolve(dataDir) };
   if (config === undefined) return { config, dataDir: DEFAULT_DIR };
@@ -30,7 +27,19 @@ export async function placeOf({ config, dataDir }: PlaceFlags, context: CommandC
 }
 
 async function dataDirIn(file: string): Promise<string | undefined> {
-  const [{ parseDocument }, { absolute, MAX_CONFIG_BYTES, readText }] = await Promise.all([
+  const service = await serviceIn(file);
+  const path = service && (service.data_dir ?? DEFAULT_DIR);
+  if (typeof path !== "string" || path === "") return undefined;
+  const { absolute } = await import("../../config/files.ts");
+  return absolute(path, dirname(resolve(file)));
+}
+
+/**
+ * `service` as it stands there, unchecked. Only this is looked at, so that an operator needs none of the variables that the agent's secrets
+ * come from. undefined where the file cannot be read or is no YAML.
+ */
+export async function serviceIn(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const [{ parseDocument }, { MAX_CONFIG_BYTES, readText }] = await Promise.all([
     import("../../config/document.ts"),
     import("../../config/files.ts"),
   ]);
@@ -40,12 +49,9 @@ async function dataDirIn(file: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-  let missing = false;
   const variable = (name: string) => process.env[name] ?? "";
   const parsed = parseDocument(text, { variable, file: () => "" });
   const service = parsed.root?.service ?? {};
-  if (parsed.root === undefined || parsed.brokenFrom !== undefined || typeof service !== "object") missing = true;
-  const path = (service as { data_dir?: unknown } | null)?.data_dir ?? DEFAULT_DIR;
-  if (missing || typeof path !== "string" || path === "") return undefined;
-  return absolute(path, dirname(resolve(file)));
+  if (parsed.root === undefined || parsed.brokenFrom !== undefined || typeof service !== "object") return undefined;
+  return service as Record<string, unknown>;
 }

@@ -1,14 +1,71 @@
-/** `audit-agent queue drop`: gives up a backlog nobody will fetch. Needs the agent stopped. */
+/** `audit-agent queue drop`: gives up a backlog nobody will fetch, through the agent where one runs. `audit-agent queue repair`: what a start does to a damaged queue. */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../api/clock.ts";
 import type { ResolvedConfig } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
+import type { OrphanDropped } from "../api/operate.ts";
+import { routeMatcher } from "../api/route.ts";
 import type { Queue } from "../queue/types.ts";
+import { describe } from "../telemetry/describe.ts";
+import { askAgent } from "./ask.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
 import { keysOf } from "./keys.ts";
+import { printable } from "./style.ts";
 
-export async function dropBacklog(alias: string, file: string, context: CommandContext): Promise<number> {
+export function dropBacklog(alias: string, file: string, context: CommandContext): Promise<number> {
+  return askAgent(
+    { config: file },
+    context,
+    async (agent) => {
+      const dropped = await agent.post<OrphanDropped>(`/api/orphans/${encodeURIComponent(alias)}/drop`);
+      context.out(gaveUp(dropped));
+      return EXIT.fine;
+    },
+    () => dropOnDisk(alias, file, context),
+  );
+}
+
+function gaveUp({ alias, records, bytes: size }: OrphanDropped): string {
+  return `Gave up ${records.toLocaleString("en-US")} entries (${bytes(size)}) that waited for ${alias}.\n`;
+}
+
+/** Opens the queue as a start does, which cuts off what was never acknowledged and sets aside what is damaged. Inputs read nothing. */
+export function repairQueue(file: string, context: CommandContext): Promise<number> {
+  const done: string[] = [];
+  const note: Emit = (event) => {
+    if (event.is === "queue_torn" || event.is === "queue_damaged" || event.is === "lost")
+      done.push(describe(event).message);
+  };
+  return withQueue(
+    file,
+    context,
+    async (queue, { outputs }) => {
+      // As a start does: an output whose place lies before what is left has lost what was between.
+      const known = await queue.orphans();
+      for (const { alias, match } of outputs) {
+        if (!known.some((orphan) => orphan.alias === alias)) continue;
+        await using opened = new AsyncDisposableStack();
+        const reader = await queue.openReader({
+          alias,
+          match: routeMatcher(match, alias),
+          start: "end",
+          onFull: "block",
+          onDrop: () => {},
+        });
+        opened.defer(() => reader.close());
+      }
+      const { segments, bytes: size } = queue.stats();
+      for (const line of done) context.out(`${printable(line)}\n`);
+      const rest = `${segments} ${segments === 1 ? "segment" : "segments"} with ${bytes(size)}`;
+      context.out(done.length === 0 ? `Nothing to repair: ${rest}, whole.\n` : `The rest can be delivered: ${rest}.\n`);
+      return EXIT.fine;
+    },
+    note,
+  );
+}
+
+async function dropOnDisk(alias: string, file: string, context: CommandContext): Promise<number> {
   return withQueue(file, context, async (queue, config) => {
     if (config.outputs.some((output) => output.alias === alias)) {
       context.err(`${alias} is an output of ${file}; remove or disable it there before giving up what waits for it\n`);
@@ -24,9 +81,7 @@ export async function dropBacklog(alias: string, file: string, context: CommandC
       return EXIT.usage;
     }
     await queue.dropOrphan(alias);
-    context.out(
-      `Gave up ${orphan.records.toLocaleString("en-US")} entries (${bytes(orphan.bytes)}) that waited for ${alias}.\n`,
-    );
+    context.out(gaveUp(orphan));
     return EXIT.fine;
   });
 }
@@ -36,6 +91,8 @@ async function withQueue(
   file: string,
   context: CommandContext,
   use: (queue: Queue, config: ResolvedConfig) => Promise<number>,
+  /** Instead of what is said of damage otherwise. */
+  note?: Emit,
 ): Promise<number> {
   const loaded = await load(file, context);
   if (loaded === undefined) return EXIT.usage;
@@ -52,7 +109,8 @@ async function withQueue(
   ]);
   const emit: Emit = (event) => {
     if (event.is === "notice" && event.level !== "debug") context.err(`${event.level}: ${event.message}\n`);
-    if (event.is === "queue_damaged")
+    if (note) note(event);
+    else if (event.is === "queue_damaged")
       context.err(`damaged: ${event.segment} from ${event.from} to ${event.to}: ${event.reason}\n`);
   };
   try {

@@ -8,6 +8,7 @@ import { defaultsOf, type Guarantee, type Registries } from "../api/plugin.ts";
 import { DEFAULT_LINGER, DEFAULT_TIMEOUT } from "../pipeline/make-lane.ts";
 import { span } from "../telemetry/describe.ts";
 import { bytes } from "./context.ts";
+import { metricsPage } from "./metrics-page.ts";
 import { type OptionRow, optionRows } from "./option-rows.ts";
 
 type Definition = Registries[keyof Registries][number];
@@ -21,6 +22,7 @@ export function referencePages(registries: Registries): Record<string, string> {
     "inputs.md": plugins("input", "Inputs", registries.inputs),
     "filters.md": plugins("filter", "Filters", registries.filters),
     "outputs.md": plugins("output", "Outputs", registries.outputs),
+    "metrics.md": metricsPage(),
   };
 }
 

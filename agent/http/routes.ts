@@ -1,7 +1,7 @@
 /** The routes of `agent/api/operate.ts`, the probes, the metrics and the page. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { LettersChosen } from "../api/operate.ts";
+import type { LettersChosen, ReloadAsked } from "../api/operate.ts";
 import { Level, levelOf } from "../api/view.ts";
 import { type Control, RefusedError } from "../control/control.ts";
 import type { EntriesAsked } from "./entries.ts";
@@ -74,7 +74,7 @@ export function routes(app: FastifyInstance, listener: Listener, { control, stre
   );
   app.post<Alias>("/api/orphans/:alias/drop", async (request) => control.dropOrphan(request.params.alias, by(request)));
   app.post("/api/reload", async (request, reply) => {
-    const { unprobed = false } = parsed(reloadAsked, request.body ?? {});
+    const { unprobed = false } = parsed(reloadAsked, request.body ?? {}) as ReloadAsked;
     const report = await control.reload(by(request), { unprobed });
     return reply.code(report.applied ? 200 : 409).send(report);
   });

@@ -34,21 +34,6 @@ export async function measure(disk: Disk, path: string): Promise<Kept> {
   return kept;
 }
 
-/** How many there are. Needs no key; a directory that is not there has none. */
-export async function measureDeadLetters(dir: string, disk = realDisk): Promise<{ records: number; bytes: number }> {
-  const sum = { records: 0, bytes: 0 };
-  const names = await letterFiles(disk, dir).catch((error: unknown) => {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  });
-  for (const name of names) {
-    const { records, bytes } = await measure(disk, join(dir, name));
-    sum.records += records;
-    sum.bytes += bytes;
-  }
-  return sum;
-}
-
 /** Whole lines of a file; an unfinished last one was never acknowledged. */
 export async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer> {
   const file = await disk.open(path, "read");
@@ -70,6 +55,21 @@ export async function* linesOf(disk: Disk, path: string): AsyncGenerator<Buffer>
   } finally {
     await file.close();
   }
+}
+
+/** How many there are. Needs no key; a directory that is not there has none. */
+export async function measureDeadLetters(dir: string, disk = realDisk): Promise<{ records: number; bytes: number }> {
+  const sum = { records: 0, bytes: 0 };
+  const names = await letterFiles(disk, dir).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  });
+  for (const name of names) {
+    const { records, bytes } = await measure(disk, join(dir, name));
+    sum.records += records;
+    sum.bytes += bytes;
+  }
+  return sum;
 }
 
 /** All letters, oldest first, each (output, id) once. Throws QueueKeyError where some are encrypted with a key that is not given. */

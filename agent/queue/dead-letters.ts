@@ -9,7 +9,7 @@ import { type DeadLetter, decodeLine, encodeLetters } from "./dead-letter-format
 import { KeyRing } from "./keys.ts";
 import { Mutex } from "./mutex.ts";
 
-export { readDeadLetters } from "./dead-letter-files.ts";
+export { measureDeadLetters, readDeadLetters } from "./dead-letter-files.ts";
 export type { DeadLetter } from "./dead-letter-format.ts";
 
 export interface DeadLetterOptions {

@@ -1,7 +1,9 @@
 import type { AgentEvent } from "../api/events.ts";
 import { type Counters, reasonClass } from "./counters.ts";
+import type { Histograms } from "./histograms.ts";
 
-type Rules = { readonly [K in AgentEvent["is"]]: (counters: Counters, event: Extract<AgentEvent, { is: K }>) => void };
+type Rule<Event> = (counters: Counters, event: Event, histograms: Histograms) => void;
+type Rules = { readonly [K in AgentEvent["is"]]: Rule<Extract<AgentEvent, { is: K }>> };
 
 /** Which counters each event moves. Runs for every event, so it does no more than add. */
 const RULES: Rules = {
@@ -19,11 +21,12 @@ const RULES: Rules = {
   parse_error: (counters, { input, records }) => counters.add("parse_error_records", records, input),
   line_cut: (counters, { input }) => counters.add("cut_lines", 1, input),
   file: (counters, { input, change }) => counters.add("file_changes", 1, input, change),
-  delivered(counters, { output, records, bytes, ms }) {
+  delivered(counters, { output, records, bytes, ms }, histograms) {
     counters.add("delivered_records", records, output);
     counters.add("delivered_bytes", bytes, output);
-    counters.add("writes", 1, output);
-    counters.add("write_seconds", ms / 1000, output);
+    histograms.observe("write_records", records, output);
+    histograms.observe("write_bytes", bytes, output);
+    histograms.observe("write_duration_seconds", ms / 1000, output);
   },
   key_conflict: (counters, { output }) => counters.add("key_conflicts", 1, output),
   repeated: (counters, { output, records }) => counters.add("repeated_records", records, output),
@@ -50,8 +53,8 @@ const RULES: Rules = {
   operator: (counters, { action }) => counters.add("operator_actions", 1, action),
 };
 
-/** Moves the counters of an event. */
-export function count(counters: Counters, event: AgentEvent): void {
+/** Moves the counters and histograms of an event. */
+export function count(counters: Counters, event: AgentEvent, histograms: Histograms): void {
   // The rule found under `event.is` takes that very event; the compiler cannot follow the pairing.
-  (RULES[event.is] as (counters: Counters, event: AgentEvent) => void)(counters, event);
+  (RULES[event.is] as Rule<AgentEvent>)(counters, event, histograms);
 }

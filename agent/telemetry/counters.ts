@@ -24,8 +24,6 @@ export const COUNTERS = {
   file_changes: { help: "What happened to the files of an input.", labels: ["input", "change"] },
   delivered_records: { help: "Records stored at the destination.", labels: ["output"] },
   delivered_bytes: { help: "Bytes of the records stored at the destination.", labels: ["output"] },
-  writes: { help: "Writes that stored records.", labels: ["output"] },
-  write_seconds: { help: "Time spent in writes that stored records.", labels: ["output"] },
   repeated_records: { help: "Delivered records the destination already had.", labels: ["output"] },
   key_conflicts: { help: "Objects whose key other content had.", labels: ["output"] },
   rejected_records: { help: "Records kept as dead letters.", labels: ["output", "reason"] },

@@ -7,6 +7,7 @@ import { count } from "./count.ts";
 import { type CounterName, Counters } from "./counters.ts";
 import { levelOf } from "./describe.ts";
 import { type Health, health, type ToldState } from "./health.ts";
+import { Histograms } from "./histograms.ts";
 import { createLog, type LogOptions } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { Recent } from "./recent.ts";
@@ -49,6 +50,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   const recent = new Recent();
   const log = createLog({ ...options, destination: options.destination ?? process.stderr, recent });
   const counters = new Counters();
+  const histograms = new Histograms();
   const told = new Map<string, ToldState>();
   const startedAt = clock.now();
   let status: (() => PipelineStatus) | undefined;
@@ -65,7 +67,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 
   return {
     emit(event) {
-      count(counters, event);
+      count(counters, event, histograms);
       const level = levelOf(event);
       if (level === "warn") counters.add("log_warnings", 1);
       if (level === "error") counters.add("log_errors", 1);
@@ -76,7 +78,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       registry ??= import("./metrics.ts").then(({ Metrics }) => new Metrics());
       const metrics = await registry;
       const now = status?.();
-      return metrics.text(counters, { status: now, health: healthOf(now), version });
+      return metrics.text(counters, histograms, { status: now, health: healthOf(now), version });
     },
     health: () => healthOf(status?.()),
     counter: (name, ...labels) => counters.value(name, ...labels),

@@ -1,11 +1,13 @@
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ComponentState } from "../api/events.ts";
 import type { InputLag } from "../api/input.ts";
 import { imbalance, type PipelineStatus } from "../api/status.ts";
 import { COUNTERS, type CounterName, type Counters } from "./counters.ts";
+import { GAUGES, type GaugeName, PROCESS } from "./gauges.ts";
 import type { ComponentHealth, Health } from "./health.ts";
+import { HISTOGRAMS, type HistogramName, type Histograms } from "./histograms.ts";
+import { METRICS_PREFIX as PREFIX } from "./names.ts";
 
-const PREFIX = "audit_agent_";
 const STATES: readonly ComponentState[] = ["starting", "ok", "degraded", "blocked", "failed", "stopped"];
 const LEDGER_MEMBERS = ["read", "created", "filtered", "delivered", "rejected", "lost", "queued"] as const;
 
@@ -16,38 +18,6 @@ export interface Snapshot {
   readonly version: string;
 }
 
-const GAUGES = {
-  build_info: ["The agent's version.", ["version"]],
-  up: ["1 while /health is ok, else 0.", []],
-  component_state: ["1 for the state a component is in.", ["kind", "name", "state"]],
-  output_stalled: ["1 while records wait and none is settled for a minute.", ["output"]],
-  ledger_records: ["read + created = filtered + delivered + rejected + lost + queued.", ["output", "member"]],
-  ledger_imbalance_records: ["0 when the ledger balances.", ["output"]],
-  input_lag_bytes: ["Bytes of an input's files that have no place in the queue yet.", ["input"]],
-  input_lag_seconds: ["For how long the oldest of them are known to be there.", ["input"]],
-  input_files: ["Files an input follows.", ["input"]],
-  file_lag_bytes: [
-    "The same bytes of one file: of the 20 furthest behind, then of those read last.",
-    ["input", "file"],
-  ],
-  file_lag_seconds: ["For how long the oldest of them are known to be there.", ["input", "file"]],
-  chains: ["Hash chains a filter follows.", ["filter"]],
-  backlog_records: ["Records in the queue that an output has not settled.", ["output"]],
-  backlog_bytes: ["Bytes in the queue that an output has not settled.", ["output"]],
-  backlog_oldest_seconds: ["How long the oldest of them waits.", ["output"]],
-  in_flight_writes: ["Writes under way.", ["output"]],
-  queue_bytes: ["Bytes of the queue on disk.", []],
-  queue_max_bytes: ["The most the queue may take.", []],
-  queue_segments: ["Segment files of the queue.", []],
-  queue_oldest_seconds: ["Age of the oldest block some output still needs.", []],
-  dead_letters_records: ["Dead letters kept.", []],
-  dead_letters_bytes: ["Bytes of the dead letters kept.", []],
-  orphan_records: ["Backlog of an output that is no longer configured.", ["output"]],
-  orphan_bytes: ["The same in bytes.", ["output"]],
-  lost_at_input_bytes: ["Bytes that vanished from sources before they could be read, in the last 30 days.", []],
-} as const satisfies Record<string, readonly [string, readonly string[]]>;
-type GaugeName = keyof typeof GAUGES;
-
 /**
  * The registry of /metrics: filled anew at every scrape from plain numbers. This file, and prom-client with it, is imported at the first.
  */
@@ -55,6 +25,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #counters = new Map<CounterName, Counter>();
   readonly #gauges = new Map<GaugeName, Gauge>();
+  #histograms: Histograms | undefined;
 
   constructor() {
     const registers = [this.#registry];
@@ -66,12 +37,14 @@ export class Metrics {
       const [help, labels] = GAUGES[name];
       this.#gauges.set(name, new Gauge({ name: PREFIX + name, help, labelNames: labels, registers }));
     }
+    for (const name of Object.keys(HISTOGRAMS) as HistogramName[]) new Spreads(name, () => this.#histograms, registers);
     // prom-client's own default metrics start a GC observer and an event loop histogram; these three are what dashboards use.
     processMetrics(registers);
   }
 
-  async text(counters: Counters, snapshot: Snapshot): Promise<string> {
+  async text(counters: Counters, histograms: Histograms, snapshot: Snapshot): Promise<string> {
     this.#registry.resetMetrics();
+    this.#histograms = histograms;
     for (const [name, counter] of this.#counters) {
       const { labels } = COUNTERS[name];
       for (const series of counters.series(name)) counter.inc(labelled(labels, series.labels), series.value);
@@ -134,6 +107,37 @@ export class Metrics {
   }
 }
 
+/** prom-client's own histogram can only be told one value after the other; this one tells what was counted already. */
+class Spreads extends Histogram {
+  readonly #name: HistogramName;
+  readonly #from: () => Histograms | undefined;
+
+  constructor(name: HistogramName, from: () => Histograms | undefined, registers: Registry[]) {
+    const { help, labels, buckets } = HISTOGRAMS[name];
+    super({ name: PREFIX + name, help, labelNames: labels, buckets: [...buckets], registers });
+    this.#name = name;
+    this.#from = from;
+  }
+
+  /** What the registry asks for where it is there, instead of `get`. */
+  async getForPromString() {
+    const name = PREFIX + this.#name;
+    const { help, buckets } = HISTOGRAMS[this.#name];
+    const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = [];
+    for (const { label: output, counts, count, sum } of this.#from()?.series(this.#name) ?? []) {
+      let below = 0;
+      for (const [i, le] of buckets.entries()) {
+        below += counts[i]!;
+        values.push({ metricName: `${name}_bucket`, labels: { le, output }, value: below });
+      }
+      values.push({ metricName: `${name}_bucket`, labels: { le: "+Inf", output }, value: count });
+      values.push({ metricName: `${name}_sum`, labels: { output }, value: sum });
+      values.push({ metricName: `${name}_count`, labels: { output }, value: count });
+    }
+    return { name, help, type: "histogram", values };
+  }
+}
+
 function labelled(names: readonly string[], values: readonly string[]): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [i, name] of names.entries()) labels[name] = values[i] ?? "";
@@ -141,9 +145,9 @@ function labelled(names: readonly string[], values: readonly string[]): Record<s
 }
 
 function processMetrics(registers: Registry[]): void {
+  const named = (name: keyof typeof PROCESS) => ({ name, help: PROCESS[name][1] });
   new Counter({
-    name: "process_cpu_seconds_total",
-    help: "User and system CPU time, in seconds.",
+    ...named("process_cpu_seconds_total"),
     registers,
     collect() {
       const { user, system } = process.cpuUsage();
@@ -152,16 +156,14 @@ function processMetrics(registers: Registry[]): void {
     },
   });
   new Gauge({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory, in bytes.",
+    ...named("process_resident_memory_bytes"),
     registers,
     collect() {
       this.set(process.memoryUsage.rss());
     },
   });
   new Gauge({
-    name: "process_start_time_seconds",
-    help: "Start of the process, in seconds since the epoch.",
+    ...named("process_start_time_seconds"),
     registers,
     collect() {
       this.set(performance.timeOrigin / 1000);

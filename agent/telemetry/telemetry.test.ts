@@ -272,6 +272,28 @@ test("metrics: counters from events, gauges from the status", async () => {
   }
 });
 
+test("metrics: how the writes are spread, in buckets that hold those below; nothing of what is no number", async () => {
+  const { telemetry } = setUp({ level: "silent" });
+  for (const ms of [3, 40, 40, 90_000]) {
+    telemetry.emit({ is: "delivered", output: "es", records: 200, bytes: 5000, ms });
+  }
+  telemetry.emit({ is: "delivered", output: "es", records: Number.NaN, bytes: -1, ms: Number.POSITIVE_INFINITY });
+  for (let scrape = 0; scrape < 2; scrape++) {
+    const text = await telemetry.metrics();
+    expect(text).toContain("# TYPE audit_agent_write_duration_seconds histogram");
+    const seconds = 'audit_agent_write_duration_seconds_bucket{le="';
+    for (const [le, count] of Object.entries({ 0.005: 1, 0.025: 1, 0.05: 3, 60: 3, "+Inf": 4 })) {
+      expect(text).toContain(`${seconds}${le}",output="es"} ${count}\n`);
+    }
+    expect(text).toMatch(/^audit_agent_write_duration_seconds_sum\{output="es"\} 90\.083$/m);
+    expect(text).toContain('audit_agent_write_duration_seconds_count{output="es"} 4\n');
+    expect(text).toContain('audit_agent_write_records_bucket{le="100",output="es"} 0\n');
+    expect(text).toContain('audit_agent_write_records_bucket{le="500",output="es"} 4\n');
+    expect(text).toContain('audit_agent_write_bytes_sum{output="es"} 20000\n');
+    expect(text).not.toMatch(/writes_total|write_seconds_total/);
+  }
+});
+
 test("metrics: how far inputs and their files are behind; two files of one name are one series", async () => {
   const { telemetry } = setUp({ level: "silent" });
   const file = { path: "/a", size: 10, offset: 5, bytes: 5, ms: 1500, deleted: false };

@@ -59,6 +59,7 @@ test("an idle pipeline: every member has a value", () => {
         imbalance: 0,
         delivered_bytes: 0,
         retries: 0,
+        waits_seconds: 0,
         last_progress: AT,
       },
     ],

@@ -1,4 +1,4 @@
-/** What checks of `audit-agent doctor` get, and what they answer: each looks at one thing, and says what it found and what to do. */
+/** What `audit-agent doctor` is made of: checks, each a function that looks at one thing and says what it found and what to do. */
 import type { LoadedConfig } from "../../../config/load.ts";
 import type { Preset } from "../../../outputs/shared/retention.ts";
 import type { Clock } from "../../api/clock.ts";
@@ -23,6 +23,11 @@ export interface Subject extends LoadedConfig {
   readonly frameworks: readonly Preset[];
   /** Where the system says things about itself; others for tests. */
   readonly system: { readonly proc: string; readonly etc: string; readonly run: string };
+}
+
+export interface Check {
+  readonly name: string;
+  readonly run: (subject: Subject) => Promise<readonly Finding[]> | readonly Finding[];
 }
 
 export const ok = (what: string): Finding => ({ level: "ok", what, todo: null });

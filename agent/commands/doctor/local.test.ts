@@ -2,23 +2,10 @@
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Checkup, said } from "../../../test/fakes/checkup.ts";
-import { checkConfiguration } from "./configuration.ts";
 import { checkDataDirectory } from "./data-directory.ts";
 import { checkInputs } from "./inputs.ts";
 import { checkLimits } from "./limits.ts";
-import { checkRotation, parseRules } from "./rotation.ts";
 import { checkSecrets } from "./secrets.ts";
-
-test("a configuration: what validate warns of", async () => {
-  const checkup = new Checkup();
-  const outputs = [
-    { name: "file", path: "archive/%Y.jsonl", match: "nothing" },
-    { name: "file", alias: "all", path: "all/%Y.jsonl" },
-  ];
-  const findings = await checkConfiguration(checkup.subject({ outputs }));
-  expect(findings[0]).toMatchObject({ level: "ok", what: expect.stringContaining("1 input, 2 outputs") });
-  expect(said(findings)).toContainEqual(expect.stringMatching(/^warn: .*match fits no tag/));
-});
 
 test("secrets in the configuration, and who can read it", async () => {
   const checkup = new Checkup();
@@ -79,42 +66,6 @@ test("no file yet", async () => {
   expect(said(await checkInputs(checkup.subject()))).toEqual([
     `warn: tail: no file is there yet (${checkup.path("logs/*.jsonl")})`,
   ]);
-});
-
-test("copytruncate in logrotate's rules", async () => {
-  const checkup = new Checkup();
-  const log = checkup.write("logs/a.jsonl", "");
-  const etc = (rule: string) => checkup.write("etc/logrotate.d/app", rule);
-  expect(said(await checkRotation(checkup.subject()))).toEqual([]);
-  etc(`${checkup.path("logs")}/*.jsonl {\n  daily\n  create\n}\n`);
-  expect(await checkRotation(checkup.subject())).toEqual([
-    { level: "ok", what: "logrotate renames what is read, and loses nothing", todo: null },
-  ]);
-  const file = etc(`# copytruncate\n"${log}" /var/log/other.log {\n  daily\n  copytruncate\n}\n`);
-  expect(said(await checkRotation(checkup.subject()))).toEqual([
-    `warn: tail: ${file} rotates ${log} with copytruncate, which loses what is written between the copy and the cut`,
-  ]);
-});
-
-test("logrotate's rules: scripts with braces, names in quotes, what stands for all", () => {
-  const text = `
-weekly
-/var/log/a.log "/var/log/with space.log"
-/var/log/b/*.log {
-  postrotate
-    [ -f /run/x.pid ] && { kill -USR1 "$(cat /run/x.pid)"; }
-  endscript
-  copytruncate
-}
-/c { nocopytruncate }
-/d { daily }
-`;
-  expect(parseRules("f", text).map(({ patterns, copytruncate }) => [patterns, copytruncate])).toEqual([
-    [["/var/log/a.log", "/var/log/with space.log", "/var/log/b/*.log"], true],
-    [["/c"], false],
-    [["/d"], false],
-  ]);
-  expect(parseRules("f", text, true).map(({ copytruncate }) => copytruncate)).toEqual([true, false, true]);
 });
 
 test.runIf(process.platform === "linux")("limits against what the inputs may need", async () => {
