@@ -7,6 +7,7 @@ import { type CommandContext, EXIT } from "./commands/context.ts";
 import { addDoctor } from "./commands/doctor-options.ts";
 import { addLetters, addQueue } from "./commands/letters-options.ts";
 import { addOperate } from "./commands/operate-options.ts";
+import { openScreen } from "./commands/screen.ts";
 import { addVerify } from "./commands/verify-options.ts";
 
 const HELP = `
@@ -174,6 +175,10 @@ async function main(): Promise<number> {
       columns: process.stdout.isTTY ? process.stdout.columns : undefined,
       colours: process.stdout.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb",
       drawable: process.stderr.isTTY && process.env.TERM !== "dumb",
+    },
+    screen: () => {
+      const { stdin, stdout } = process;
+      return stdin.isTTY && stdout.isTTY && process.env.TERM !== "dumb" ? openScreen(stdin, stdout) : undefined;
     },
     drained: () => drained(process.stdout),
   };

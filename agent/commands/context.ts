@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { LoadedConfig } from "../../config/load.ts";
 import { ConfigError, formatProblem } from "../../config/problems.ts";
 import type { Registries } from "../api/plugin.ts";
+import type { Screen } from "./screen.ts";
 
 /** What commands get: no command reaches for the terminal or the registries itself. */
 export interface CommandContext {
@@ -14,6 +15,8 @@ export interface CommandContext {
   /** Standard input. */
   input(): Readable;
   readonly terminal: Terminal;
+  /** The terminal as a whole, from now until it is closed; undefined where keys or output come from or go to something else. */
+  screen?(): Screen | undefined;
   /** Resolves when all of `out` has left the process: a pipe takes 64 KiB, and what still waits when the process ends is gone. */
   drained(): Promise<void>;
 }

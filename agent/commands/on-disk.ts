@@ -36,7 +36,9 @@ export interface ChainOnDisk {
   readonly entries: number;
   readonly breaks: number;
   readonly stopped: string | undefined;
-  readonly last: { readonly words: string; readonly path: string | undefined; readonly at: number } | undefined;
+  readonly last:
+    | { readonly kind: string; readonly words: string; readonly path: string | undefined; readonly at: number }
+    | undefined;
 }
 
 export interface OnDisk {
@@ -144,7 +146,7 @@ function chainsOf(states: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>):
       if (decoded === undefined) continue;
       const { scheme, entries, breaks, stopped, last } = decoded;
       const words = last && (KIND_WORDS[last.kind as BreakKind] ?? last.kind);
-      const told = last && { words: words!, path: last.path, at: last.at };
+      const told = last && { kind: last.kind, words: words!, path: last.path, at: last.at };
       chains.push({ filter, group, scheme, entries, breaks, stopped, last: told });
     }
   }

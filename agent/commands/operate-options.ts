@@ -23,6 +23,11 @@ export function addOperate(program: Command, context: CommandContext, done: (cod
       done(await status(place, { json: json === true }, context));
     });
 
+  command("top", "the running agent, live, in the terminal").action(async (place: PlaceFlags) => {
+    const { top } = await import("./top.ts");
+    done(await top(place, context));
+  });
+
   command("reload", "have the running agent take its configuration anew, without a restart")
     .option("--unprobed", "also where a destination that is new or changed cannot be reached")
     .action(async ({ unprobed, ...place }: PlaceFlags & { unprobed?: boolean }) => {

@@ -7,12 +7,12 @@ export interface TestCertificate {
   readonly key: string;
 }
 
-/** Valid from 2020 to 2099, for the name and for 127.0.0.1. */
-export function selfSigned(name: string): TestCertificate {
+/** For the name and for 127.0.0.1; valid from 2020, and to 2099 unless told. */
+export function selfSigned(name: string, until = new Date("2099-12-31T23:59:59Z")): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const ecdsaWithSha256 = sequence(der(0x06, Buffer.from("2a8648ce3d040302", "hex")));
   const subject = sequence(der(0x31, sequence(der(0x06, Buffer.from("550403", "hex")), der(0x0c, Buffer.from(name)))));
-  const validity = sequence(der(0x18, Buffer.from("20200101000000Z")), der(0x18, Buffer.from("20991231235959Z")));
+  const validity = sequence(der(0x18, Buffer.from("20200101000000Z")), der(0x18, Buffer.from(generalizedTime(until))));
   const names = sequence(der(0x82, Buffer.from(name)), der(0x87, Buffer.from([127, 0, 0, 1])));
   const extensions = sequence(
     extension("551d11", names),
@@ -39,6 +39,11 @@ export function selfSigned(name: string): TestCertificate {
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
+}
+
+/** `20991231235959Z`. */
+function generalizedTime(time: Date): string {
+  return time.toISOString().replace(/[-:T]|\.\d+/g, "");
 }
 
 function extension(oid: string, value: Buffer): Buffer {

@@ -17,6 +17,7 @@ export async function checkCertificates(
   const now = clock.now();
   const findings: Finding[] = [];
   for (const { output, address, chain, problem } of servers) {
+    if (address.startsWith("http://")) continue;
     if (problem !== undefined) {
       findings.push(unknown(`${output}: ${address} shows no certificate: ${problem}`));
       continue;

@@ -22,12 +22,14 @@ const SYSTEM = { proc: "/proc", etc: "/etc", run: "/run" };
 
 export interface DoctorFlags {
   readonly json: boolean;
+  /** Warnings fail too. */
+  readonly strict?: boolean;
   readonly frameworks: readonly Preset[];
 }
 
 export async function doctor(
   file: string,
-  { json, frameworks }: DoctorFlags,
+  { json, strict = false, frameworks }: DoctorFlags,
   context: CommandContext,
   system: Subject["system"] = SYSTEM,
 ): Promise<number> {
@@ -41,7 +43,9 @@ export async function doctor(
   );
   if (json) context.out(`${JSON.stringify({ checks: findings })}\n`);
   else context.out(report(findings, context));
-  return countOf(findings, "error") > 0 ? EXIT.failed : EXIT.fine;
+  await context.drained();
+  const failing = countOf(findings, "error") + (strict ? countOf(findings, "warn") : 0);
+  return failing > 0 ? EXIT.failed : EXIT.fine;
 }
 
 function checks(subject: Subject): readonly Check[] {

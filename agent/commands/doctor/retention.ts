@@ -69,16 +69,16 @@ async function judge(output: ResolvedOutput, wanted: Wanted | undefined, subject
     if (days === null) findings.push(ok(`${alias}: kept until somebody deletes it (${by})`));
     else if (wanted && days < wanted.days) {
       const todo = `let it keep entries for at least ${wanted.days} days`;
-      findings.push(error(`${alias}: kept for ${round(days)} days by ${by}, and ${needs}`, todo));
+      findings.push(error(`${alias}: kept for ${spelt(days)} by ${by}, and ${needs}`, todo));
     } else if (wanted?.recommended !== undefined && days < wanted.recommended) {
       const todo = "enough for most examinations; auditors may look back further";
       findings.push(
         warn(
-          `${alias}: kept for ${round(days)} days by ${by}; for ${wanted.by} ${wanted.recommended} are recommended`,
+          `${alias}: kept for ${spelt(days)} by ${by}; for ${wanted.by} ${wanted.recommended} are recommended`,
           todo,
         ),
       );
-    } else findings.push(ok(`${alias}: kept for ${round(days)} days by ${by}`));
+    } else findings.push(ok(`${alias}: kept for ${spelt(days)} by ${by}`));
     if (wanted && locked !== undefined && locked < wanted.days) {
       const lock =
         locked === 0 ? "anybody with the right may delete it before" : `it is locked for ${locked} days only`;
@@ -88,4 +88,6 @@ async function judge(output: ResolvedOutput, wanted: Wanted | undefined, subject
   });
 }
 
-const round = (days: number) => Number(days.toFixed(1));
+function spelt(days: number): string {
+  return days === 1 ? "a day" : `${Number(days.toFixed(1))} days`;
+}
