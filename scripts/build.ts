@@ -1,10 +1,11 @@
-/** Builds what is published: `dist/main.js` and its chunks, everything it needs inside, the licences of what is inside, and the live page. */
-import { execFileSync } from "node:child_process";
+/** Builds what is published: `dist/main.js` and its chunks, the live page, everything they need inside, and the licences of what is inside. */
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile, type Plugin } from "esbuild";
+import { buildPage } from "./build-page.ts";
+import { licences } from "./licences.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -30,7 +31,7 @@ const trimmed: Plugin = {
 
 /** Bundles `entry` into `outdir`. Heavy libraries stay chunks of their own: they are loaded where the code imports them, when it does. */
 export async function bundle(entry: string, outdir: string, plugins: readonly Plugin[] = []): Promise<Metafile> {
-  await rm(outdir, { recursive: true, force: true });
+  await empty(outdir);
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: { main: entry },
@@ -53,37 +54,21 @@ export async function bundle(entry: string, outdir: string, plugins: readonly Pl
     },
     logLevel: "warning",
   });
-  await writeFile(join(outdir, "THIRD-PARTY-LICENSES"), await licences(metafile));
+  await writeFile(join(outdir, "THIRD-PARTY-LICENSES"), await licences(Object.keys(metafile.inputs)));
   return metafile;
 }
 
-/** The licence texts of every package with a file in the bundle. Throws for a package without one: what cannot be named must not be shipped. */
-async function licences(metafile: Metafile): Promise<string> {
-  const folders = new Set<string>();
-  for (const path of Object.keys(metafile.inputs)) {
-    const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path);
-    if (folder) folders.add(folder[0]);
-  }
-  const texts: string[] = [];
-  for (const folder of [...folders].sort()) texts.push(await licence(join(ROOT, folder)));
-  return `audit-agent contains the following packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`;
-}
-
-async function licence(folder: string): Promise<string> {
-  const about = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Record<string, unknown>;
-  const names = (await readdir(folder)).filter((name) => /^(licen[cs]e|copying|notice)/i.test(name)).sort();
-  if (names.length === 0 && typeof about.license !== "string") throw new Error(`${folder} has no licence`);
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
-  const head = `${about.name} ${about.version} (${about.license ?? "see below"})`;
-  return [head, ...texts.map((text) => text.trim())].join("\n\n").concat("\n");
+/** All but the live page, which has a build of its own and may be there already. */
+async function empty(outdir: string): Promise<void> {
+  const names = await readdir(outdir).catch(() => []);
+  for (const name of names) if (name !== "web") await rm(join(outdir, name), { recursive: true, force: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const entry = join(ROOT, "agent/main.ts");
   if (!existsSync(entry)) throw new Error("agent/main.ts is missing");
   const { outputs } = await bundle(entry, join(ROOT, "dist"));
-  // After the bundle, which empties the folder.
-  execFileSync("npm", ["run", "--silent", "build:web"], { cwd: ROOT, stdio: "inherit" });
   const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0);
+  await buildPage();
   console.log(`dist: ${Object.keys(outputs).length} files, ${(bytes / 1e6).toFixed(2)} MB`);
 }

@@ -1,15 +1,14 @@
-/** After `npm ci`: builds the live page, which the agent serves. Plain JavaScript: Node runs no TypeScript below `node_modules`. */
-import { spawnSync } from "node:child_process";
+// npm runs this after `npm ci` in a checkout, so that `npm start` shows the live page. Where the tools to build it are missing
+// (`npm install --omit=dev`), on whatever old Node.js that may be, there is nothing to do: JavaScript, and no static import of them.
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
-const root = new URL("..", import.meta.url);
-const vite = new URL("node_modules/vite/bin/vite.js", root);
-const at = fileURLToPath(root);
+const tools = ["vite", "preact", "uplot"];
+const missing = tools.filter((name) => !existsSync(new URL(`../node_modules/${name}/package.json`, import.meta.url)));
+const sources = new URL("../web/vite.config.ts", import.meta.url);
 
-// Without the development dependencies (`npm install --omit=dev`) there is nothing to build with, and the agent runs without its page.
-if (existsSync(vite) && existsSync(new URL("web/index.html", root))) {
-  const args = [fileURLToPath(vite), "build", "--config", "web/vite.config.ts", "--logLevel", "warn"];
-  const { status } = spawnSync(process.execPath, args, { cwd: at, stdio: "inherit" });
-  process.exitCode = status ?? 1;
+if (missing.length > 0 || !existsSync(sources)) {
+  console.log(`The live page is not built: ${missing.join(", ") || "its sources"} missing.`);
+} else {
+  const { buildPage } = await import("./build-page.ts");
+  await buildPage();
 }

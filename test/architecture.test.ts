@@ -16,9 +16,11 @@ interface SourceFile {
   readonly imports: readonly string[];
 }
 
-const files = [...SOURCE, "test", "bench", "scripts"].flatMap(sourceFiles);
+const files = [...SOURCE, "web", "test", "bench", "scripts"].flatMap(sourceFiles);
 /** What the agent can reach; beside it lie tests and what only tests import. */
 const production = reachable("agent/main.ts");
+/** What runs in the browser. */
+const page = files.filter(({ path }) => path.startsWith("web/src/") && !path.endsWith(".test.ts"));
 
 function reachable(entry: string): SourceFile[] {
   const found = new Map<string, SourceFile>();
@@ -41,7 +43,7 @@ function sourceFiles(folder: string): SourceFile[] {
   }
   return names
     .map((name) => `${folder}/${name}`)
-    .filter((path) => path.endsWith(".ts") && !path.startsWith("test/corpora/"))
+    .filter((path) => /\.tsx?$/.test(path) && !path.startsWith("test/corpora/"))
     .map((path) => {
       const text = readFileSync(join(ROOT, path), "utf8");
       return { path, text, imports: importsOf(path, text) };
@@ -139,7 +141,7 @@ test("own files are imported with .ts, Node's modules with node:", () => {
   for (const { path, imports, text } of files) {
     for (const target of imports) if (bare.has(target)) wrong.push(`${path}: "${target}" without node:`);
     for (const [, target] of text.matchAll(/from\s+"(\.[^"]+)"/g)) {
-      if (!/\.(ts|json|js)$/.test(target!)) wrong.push(`${path}: "${target}" without its ending`);
+      if (!/\.(tsx?|json|js)$/.test(target!)) wrong.push(`${path}: "${target}" without its ending`);
     }
   }
   expect(wrong).toEqual([]);
@@ -216,6 +218,43 @@ test.each(BANS)("$what only at home; elsewhere $instead", ({ what, home }) => {
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
 }
+
+test("the page imports its own files, preact and uPlot; of the agent the types of its interface alone", () => {
+  const wrong: string[] = [];
+  for (const { path, text, imports } of page) {
+    for (const target of imports) {
+      if (target.startsWith("web/src/") || /^(preact(\/hooks)?|uplot)$/.test(target)) continue;
+      const name = target.slice(target.lastIndexOf("/") + 1);
+      const types = new RegExp(`import type [^;]*/${name}"`).test(text);
+      if (!target.startsWith("agent/api/") || !types) wrong.push(`${path} → ${target}`);
+    }
+  }
+  expect(page.length).toBeGreaterThan(10);
+  expect(wrong).toEqual([]);
+});
+
+/** As BANS, for what runs in the browser. */
+const PAGE_BANS: readonly { what: RegExp; home: RegExp; instead: string }[] = [
+  {
+    what: /dangerouslySetInnerHTML|\.(inner|outer)HTML|insertAdjacentHTML|document\.write/,
+    home: /^$/,
+    instead: "text: entries are written by whoever is audited",
+  },
+  { what: /\beval\(|new Function\(|\bstyle=/, home: /^$/, instead: "what the content security policy allows" },
+  {
+    what: /(?<![.\w])fetch\(|EventSource|XMLHttpRequest/,
+    home: /^web\/src\/api\.ts$/,
+    instead: "web/src/api.ts: the token, time-outs",
+  },
+  { what: /\bDate\.now\(|\bnew Date\(\)/, home: /^$/, instead: "the agent's time, which its views say" },
+  { what: /\bsetInterval\(/, home: /^$/, instead: "a chain of setTimeout, cleared on unmount" },
+  { what: /\bconsole\./, home: /^$/, instead: "a sentence on the page" },
+];
+
+test.each(PAGE_BANS)("in the page $what only at home; elsewhere $instead", ({ what, home }) => {
+  const wrong = page.filter(({ path, text }) => !home.test(path) && what.test(withoutComments(text)));
+  expect(wrong.map(({ path }) => path)).toEqual([]);
+});
 
 /** Where waiting is a part of the protocol. */
 const PROTOCOL_TIMERS = [

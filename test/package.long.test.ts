@@ -43,6 +43,8 @@ test("it holds what runs and what people read, and no source, test or secret", (
   expect(packed).toContain("bin/audit-agent.js");
   expect(packed).toContain("dist/main.js");
   expect(packed).toContain("dist/THIRD-PARTY-LICENSES");
+  expect(packed).toContain("dist/web/index.html");
+  expect(packed).toContain("dist/web/THIRD-PARTY-LICENSES");
   expect(packed.filter((path) => /\.ts$|test|node_modules|\.env|\.map$/.test(path))).toEqual([]);
 });
 

@@ -7,7 +7,8 @@ export default defineConfig({
   // Relative, so that the page also works below a path of a reverse proxy.
   base: "./",
   publicDir: false,
-  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // Never for development: that puts the paths of this machine into what is published, wherever NODE_ENV is "test".
+  oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
   build: {
     outDir: "../dist/web",
     emptyOutDir: true,

@@ -22,6 +22,8 @@ export interface InputContext extends PluginContext {
   readonly positions: ReadonlyMap<string, string>;
   /** Read everything to its end, then finish (`run --once`). */
   readonly once: boolean;
+  /** Tells of everything that happens to the agent, from now on; answers how to end that. */
+  events?(listener: Emit): () => void;
 }
 
 export interface FilterContext extends PluginContext {

@@ -9,7 +9,10 @@ export interface Failure {
    * settled, or with `pauseMs`.
    */
   readonly action: "retry" | "reject" | "block" | "later";
-  /** As a person would want to read it; never a secret, never the record's content beyond what the destination quoted. */
+  /**
+   * As a person would want to read it; never a secret, never the record's content beyond what the destination quoted, which only dead
+   * letters keep (`discreet`).
+   */
   readonly reason: string;
   /**
    * reject: the record itself rules it out (its size, its time), whatever anybody changes at the destination. So however many share the

@@ -171,7 +171,15 @@ async function discardOnDisk(
     if (!yes && !(await confirmed(count, context))) return EXIT.usage;
     const box = await openDeadLetters({ dir, maxBytes, maxAge, ...keys, clock: systemClock, emit });
     opened.defer(() => box.close());
-    context.out(`${lettersOf(await box.take(isChosen, async () => {}))} discarded.\n`);
+    let discarded = 0;
+    await box.take(
+      isChosen,
+      async () => {},
+      ({ length }) => {
+        discarded += length;
+      },
+    );
+    context.out(`${lettersOf(discarded)} discarded.\n`);
     return EXIT.fine;
   } catch (error) {
     context.err(`${messageOf(error)}\n`);

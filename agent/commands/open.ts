@@ -11,6 +11,8 @@ import { askAgent } from "./ask.ts";
 import { type CommandContext, EXIT, messageOf } from "./context.ts";
 import { type PlaceFlags, serviceIn } from "./place.ts";
 
+/** The default of `service.http.listen`. */
+const DEFAULT_LISTEN = "127.0.0.1:2020";
 /** A browser that has to start first reads the file late. */
 const KEPT_MS = 10_000;
 
@@ -24,7 +26,7 @@ export function openPage(
     const base = await addressIn(config ?? running.config);
     if (base === undefined) {
       context.err(
-        `${config ?? running.config} does not say at which address the page is: service: { http: { listen: "127.0.0.1:9600" } }\n`,
+        `${config ?? running.config} does not say at which address the page is: service: { http: { listen: "${DEFAULT_LISTEN}" } }\n`,
       );
       return EXIT.usage;
     }
@@ -40,8 +42,9 @@ export function openPage(
 
 async function addressIn(config: string): Promise<string | undefined> {
   const http = (await serviceIn(config))?.http as { listen?: unknown; tls?: unknown } | null | undefined;
-  if (typeof http?.listen !== "string") return undefined;
-  const { host, port } = parseListen(http.listen, "service.http.listen");
+  const { listen = DEFAULT_LISTEN } = http ?? {};
+  if (!http || typeof listen !== "string") return undefined;
+  const { host, port } = parseListen(listen, "service.http.listen");
   // With port 0 only the agent's log says which one it got.
   if (port === 0) return undefined;
   const near = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;

@@ -126,10 +126,12 @@ export class Control {
 
   async pause(alias: string, paused: boolean, operator: Operator): Promise<PauseDone> {
     const pipeline = this.#pipeline;
-    if (!pipeline.lanes.has(alias)) throw new RefusedError(404, `no output is called ${alias}`);
+    // It would never end.
+    if (paused && pipeline.around.once) throw new RefusedError(409, "this run ends by itself: nothing can be paused");
     const action = paused ? "pause" : "resume";
-    if (paused) pipeline.pause(alias, `paused by ${operator.actor} (${operator.from}); what comes waits in the queue`);
-    else pipeline.resume(alias);
+    const reason = `paused by ${operator.actor} (${operator.from}); what comes waits in the queue`;
+    const known = await pipeline.pause(alias, paused ? reason : undefined);
+    if (!known) throw new RefusedError(404, `no output is called ${alias}`);
     await this.#tell({
       action: `output.${action}`,
       operator,
@@ -159,24 +161,25 @@ export class Control {
     const { blocked } = queue.stats();
     if (blocked) throw new RefusedError(409, `nothing can be sent again while the queue takes nothing: ${blocked.why}`);
     let left = 0;
+    let records = 0;
     const isTaken = (letter: DeadLetter) => {
       if (!isChosen(letter)) return false;
       if (pipeline.lanes.has(letter.output)) return true;
       left++;
       return false;
     };
-    const records = await deadLetters.take(isTaken, async (letters) => {
-      await Promise.all([...batchesOf(letters)].map((batch) => this.#putBack(batch)));
-      await queue.flush();
-      emit({ is: "created", by: "dead_letters", records: letters.length, reason: "replay" });
-    });
-    const details = { ...told(chosen), records, left };
-    await this.#tell({
-      action: "dead_letters.replay",
-      operator,
-      details,
-      message: `sent ${records} dead letters again`,
-    });
+    try {
+      await deadLetters.take(isTaken, async (letters) => {
+        await Promise.all([...batchesOf(letters)].map((batch) => this.#putBack(batch)));
+        await queue.flush();
+        records += letters.length;
+        emit({ is: "created", by: "dead_letters", records: letters.length, reason: "replay" });
+      });
+    } finally {
+      const details = { ...told(chosen), records, left };
+      const message = `sent ${records} dead letters again`;
+      await this.#tell({ action: "dead_letters.replay", operator, details, message });
+    }
     return { records, left };
   }
 
@@ -187,20 +190,23 @@ export class Control {
 
   async discard(chosen: LettersChosen, operator: Operator): Promise<LettersDone> {
     const { emit } = this.#parts;
-    const pipeline = this.#pipeline;
-    const records = await pipeline.around.store.deadLetters.take(choice(chosen), async (letters) => {
+    const { deadLetters } = this.#pipeline.around.store;
+    let records = 0;
+    const discarded = (letters: readonly DeadLetter[]) => {
       let bytes = 0;
       for (const { original } of letters) bytes += original.length;
+      records += letters.length;
       const reason = `discarded by ${operator.actor} (${operator.from})`;
       emit({ is: "lost", where: "dead_letters", name: "dead_letters", records: letters.length, bytes, reason });
-    });
-    const details = { ...told(chosen), records };
-    await this.#tell({
-      action: "dead_letters.discard",
-      operator,
-      details,
-      message: `discarded ${records} dead letters`,
-    });
+    };
+    const isChosen = choice(chosen);
+    try {
+      await deadLetters.take(isChosen, async () => {}, discarded);
+    } finally {
+      const details = { ...told(chosen), records };
+      const message = `discarded ${records} dead letters`;
+      await this.#tell({ action: "dead_letters.discard", operator, details, message });
+    }
     return { records, left: 0 };
   }
 

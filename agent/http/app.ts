@@ -18,7 +18,8 @@ export async function makeApp(
   const { default: fastify } = await import("fastify");
   const app = fastify({
     bodyLimit: MOST_BODY,
-    connectionTimeout: 30_000,
+    // A reload waits for destinations, and a replay for the disk.
+    connectionTimeout: 120_000,
     requestTimeout: 10_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: true,

@@ -15,6 +15,7 @@ export interface EntriesAsked {
 /** A second. */
 const MOST_SENT = 100;
 const MOST_LOOKED_AT = 5_000;
+const MOST_BYTES = 8 * 1024 * 1024;
 const SHOWN_BYTES = 16 * 1024;
 
 export class EntryTail {
@@ -26,6 +27,7 @@ export class EntryTail {
   readonly #text: string | undefined;
   readonly #send: (entry: EntryView) => void;
   #looked = 0;
+  #bytes = 0;
   #sent = 0;
   #skipped = 0;
 
@@ -42,6 +44,7 @@ export class EntryTail {
   turn(): number {
     const skipped = this.#skipped;
     this.#looked = 0;
+    this.#bytes = 0;
     this.#sent = 0;
     this.#skipped = 0;
     return skipped;
@@ -54,7 +57,11 @@ export class EntryTail {
     this.#looked += count;
     // Spans of its own: those of the pipeline's scanner stay where the lanes find them.
     const own = new RecordBatch({ ...batch.slice(0, count), release: undefined });
-    for (let i = 0; i < count; i++) this.#record(own, i);
+    for (let i = 0; i < count; i++) {
+      this.#bytes += own.ends[i]! - own.starts[i]!;
+      if (this.#bytes > MOST_BYTES) this.#skipped++;
+      else this.#record(own, i);
+    }
     own.scanned?.release();
   }
 

@@ -36,12 +36,20 @@ export class EventStreams {
     const unsubscribe = control.telemetry.subscribe((line) => !isSlow() && send("log", line));
     let timer: NodeJS.Timeout;
     const turn = () => {
+      try {
+        tell();
+      } catch {
+        end();
+        return;
+      }
+      timer = setTimeout(turn, EACH_MS).unref();
+    };
+    const tell = () => {
       const skipped = tail?.turn() ?? 0;
       if (!isSlow()) {
         if (control.isAttached) send("pipeline", control.view());
         if (skipped > 0) send("skipped", { entries: skipped });
       }
-      timer = setTimeout(turn, EACH_MS).unref();
     };
     const end = () => {
       if (!this.#open.delete(end)) return;

@@ -7,7 +7,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
-import { realDisk, writeSmall } from "../state/disk.ts";
+import { readSmall, realDisk, writeSmall } from "../state/disk.ts";
 import type { Routed } from "./routes.ts";
 
 const NAME = "agent.sock";
@@ -62,9 +62,13 @@ async function place(dataDir: string): Promise<string> {
   // The directory is locked by this process: what lies there is left over.
   const path = join(dataDir, NAME);
   await rm(path, { force: true });
-  await rm(join(dataDir, ELSEWHERE), { force: true });
+  const pointer = join(dataDir, ELSEWHERE);
+  const left = (await readSmall(realDisk, pointer, 4096))?.toString().trim();
+  // Of a run that was killed.
+  if (left?.startsWith(join(tmpdir(), "audit-agent-"))) await rm(dirname(left), { recursive: true, force: true });
+  await rm(pointer, { force: true });
   if (Buffer.byteLength(path) <= MOST_PATH) return path;
   const elsewhere = join(await mkdtemp(join(tmpdir(), "audit-agent-")), NAME);
-  await writeSmall(realDisk, join(dataDir, ELSEWHERE), Buffer.from(`${elsewhere}\n`));
+  await writeSmall(realDisk, pointer, Buffer.from(`${elsewhere}\n`));
   return elsewhere;
 }

@@ -102,6 +102,8 @@ export class Feed {
       if (!(await this.#mayRead())) return this.#become("stopped");
       for await (const batch of input.read()) {
         if (this.#gate) await this.#gate.opened;
+        // Closed while it waited: whoever follows reads it again.
+        if (this.#stopped) break;
         if (batch.count > 0) this.#tell(batch);
         this.#busy = true;
         // Not awaited one by one: what a filter created and the batch it came from are one step in the queue's order.

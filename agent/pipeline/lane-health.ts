@@ -11,6 +11,9 @@ export interface Pass {
   readonly epoch: number;
 }
 
+/** An operator who pauses the output, or a reload that exchanges it. */
+type Holder = "operator" | "exchange";
+
 /**
  * Whether the destination takes anything, and when to ask again. While it does not, one attempt at a time passes the gate (the probe);
  * the first success opens it for all.
@@ -27,8 +30,8 @@ export class LaneHealth {
   /** Attempts under way. */
   #active = 0;
   #own: { readonly state: ComponentState; readonly since: number; readonly reason: string | undefined };
-  /** By an operator: no attempt is made. */
-  #held: { readonly since: number; readonly reason: string } | undefined;
+  /** While there is one no attempt is made. */
+  readonly #holds = new Map<Holder, { readonly since: number; readonly reason: string }>();
   /** When records last settled, milliseconds since the epoch. */
   lastProgress: number | undefined;
 
@@ -54,7 +57,11 @@ export class LaneHealth {
   }
 
   get held(): boolean {
-    return this.#held !== undefined;
+    return this.#holds.size > 0;
+  }
+
+  get #held() {
+    return this.#holds.get("operator") ?? this.#holds.get("exchange");
   }
 
   /** Nothing is to be expected of it now: it fails, or somebody holds it. */
@@ -62,16 +69,15 @@ export class LaneHealth {
     return this.failing || this.held;
   }
 
-  /** Lets no further attempt begin until `release`; what is under way ends as it will. */
-  hold(reason: string): void {
-    this.#held = { since: this.#clock.now(), reason };
+  /** Lets no further attempt begin until `release` of the same holder; what is under way ends as it will. */
+  hold(reason: string, by: Holder = "operator"): void {
+    this.#holds.set(by, { since: this.#clock.now(), reason });
     this.#tell();
     this.#gate.ring();
   }
 
-  release(): void {
-    if (this.#held === undefined) return;
-    this.#held = undefined;
+  release(by: Holder = "operator"): void {
+    if (!this.#holds.delete(by)) return;
     this.#tell();
     this.#gate.ring();
   }

@@ -7,7 +7,7 @@ import { parseDuration } from "../api/options.ts";
 import { type AnyOutputDefinition, defaultsOf, type ObjectOutputDefinition } from "../api/plugin.ts";
 import { routeMatcher } from "../api/route.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
-import type { Place, Queue } from "../queue/types.ts";
+import type { Place, Queue, QueueReader } from "../queue/types.ts";
 import type { Lane, LaneParts } from "./lane.ts";
 import { LaneHealth } from "./lane-health.ts";
 import { LaneLedger, type StoredLedger } from "./lane-ledger.ts";
@@ -30,6 +30,16 @@ export const DEFAULT_TIMEOUT = "30s";
 
 /** Opens an output's cursor and puts the lane around the output. */
 export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Promise<Lane> {
+  const opened: { reader?: QueueReader } = {};
+  try {
+    return await laneFor(output, env, opened);
+  } catch (error) {
+    await opened.reader?.close();
+    throw error;
+  }
+}
+
+async function laneFor(output: ResolvedOutput, env: LaneEnvironment, opened: { reader?: QueueReader }): Promise<Lane> {
   const { definition, alias, common, match } = output;
   const matches = routeMatcher(match, alias);
   let lane: Lane | undefined;
@@ -48,6 +58,7 @@ export async function makeLane(output: ResolvedOutput, env: LaneEnvironment): Pr
       env.emit({ is: "lost", where: "queue", name: alias, records, bytes, reason });
     },
   });
+  opened.reader = reader;
   const stored = reader.data as { ledger?: StoredLedger; skipping?: boolean } | undefined;
   ledger = new LaneLedger(() => env.queue.totals(), match, matches, reader, stored?.ledger, gone);
   if (stored?.skipping) {

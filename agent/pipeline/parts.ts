@@ -7,6 +7,7 @@ import type { Scanner } from "../json/scanner.ts";
 import type { ChainLink, FilterChain } from "./chain.ts";
 import { Feed } from "./feed.ts";
 import type { Lane } from "./lane.ts";
+import type { Listeners } from "./listeners.ts";
 import { makeLane } from "./make-lane.ts";
 import type { Store } from "./store.ts";
 import type { Taps } from "./taps.ts";
@@ -16,6 +17,7 @@ export interface Surroundings {
   readonly fields: Scanner;
   readonly chain: FilterChain;
   readonly taps: Taps;
+  readonly listeners?: Listeners;
   readonly clock: Clock;
   readonly emit: Emit;
   readonly version: string;
@@ -41,13 +43,14 @@ export function openLane(config: ResolvedOutput, { store, fields, clock, emit, v
 
 export async function makeFeed(config: ResolvedInput, around: Surroundings): Promise<Feed> {
   const { alias, definition, tag, options } = config;
-  const { store, chain, taps, fields, clock, emit, once } = around;
+  const { store, chain, taps, listeners, fields, clock, emit, once } = around;
   const input = await definition.create(options, {
     ...contextOf(alias, around),
     tag,
     dataDirId: store.dataDir.id,
     positions: store.queue.positions.get(alias) ?? new Map<string, string>(),
     once,
+    ...(listeners ? { events: (listener: Emit) => listeners.add(listener) } : {}),
   });
   return new Feed({
     alias,

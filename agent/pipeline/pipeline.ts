@@ -36,6 +36,10 @@ export class Pipeline {
   readonly #paused = new Map<string, string>();
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  readonly #asked = new AbortController();
+  readonly #succeeding = new Set<string>();
+  /** A part that the configuration wants is missing. */
+  #crippled = false;
   #orphans: readonly Orphan[] = [];
   #ticked: Promise<void> = Promise.resolve();
   #ticksHeld = false;
@@ -69,7 +73,6 @@ export class Pipeline {
   }
 
   start(): void {
-    const { store } = this.around;
     const turn = async () => {
       if (!this.#ticksHeld) this.#ticked = this.#tick();
       await this.#ticked;
@@ -85,15 +88,8 @@ export class Pipeline {
         this.#complain(error),
       ),
     );
-    const { signal } = this.#closing;
     // The queue refuses only where it is being closed: then there is nothing more to wait for.
-    this.#done = this.#fed
-      .then(async () => {
-        if (signal.aborted) return;
-        await store.queue.flush();
-        await Promise.all([...this.lanes.values()].map(({ part }) => part.settled(signal)));
-      })
-      .catch(() => {});
+    this.#done = this.#fed.then(() => this.#settled()).catch(() => {});
   }
 
   /** Resolves when all inputs have ended and everything is settled. */
@@ -101,8 +97,13 @@ export class Pipeline {
     return this.#done;
   }
 
+  /** Aborts when the agent is to stop. */
+  get stopping(): AbortSignal {
+    return this.#asked.signal;
+  }
+
   get failed(): boolean {
-    return [...this.feeds.values()].some(({ part }) => part.failed);
+    return this.#crippled || [...this.feeds.values()].some(({ part }) => part.failed);
   }
 
   status(): PipelineStatus {
@@ -123,20 +124,20 @@ export class Pipeline {
     });
   }
 
-  pause(alias: string, reason: string): void {
-    this.#paused.set(alias, reason);
-    this.#lane(alias).health.hold(reason);
-  }
-
-  resume(alias: string): void {
-    this.#paused.delete(alias);
-    this.#lane(alias).health.release();
-  }
-
-  #lane(alias: string): Lane {
-    const lane = this.lanes.get(alias)?.part;
-    if (lane === undefined) throw new Error(`no output is called ${alias}`);
-    return lane;
+  /** Holds an output, or lets it go on where there is no reason. False where there is none of that name. */
+  pause(alias: string, reason: string | undefined): Promise<boolean> {
+    return this.alone(async () => {
+      const lane = this.lanes.get(alias)?.part;
+      if (lane === undefined) return false;
+      if (reason === undefined) {
+        this.#paused.delete(alias);
+        lane.health.release();
+      } else {
+        this.#paused.set(alias, reason);
+        lane.health.hold(reason);
+      }
+      return true;
+    });
   }
 
   /** An entry of the agent's own. Resolves when it is on disk, also where the queue is full: it goes into the reserve. */
@@ -178,6 +179,35 @@ export class Pipeline {
     return feed;
   }
 
+  /** Begins an input as it is configured by now, when the one before has ended: its last batch is still on its way into the queue. */
+  succeed(alias: string): void {
+    if (this.#succeeding.has(alias)) return;
+    this.#succeeding.add(alias);
+    const { part } = this.feeds.get(alias)!;
+    const begin = async () => {
+      this.#succeeding.delete(alias);
+      if (this.#asked.signal.aborted) return;
+      await part.close();
+      this.feeds.delete(alias);
+      const config = this.config.inputs.find((input) => input.alias === alias);
+      if (config) this.run(await this.addFeed(config));
+    };
+    const later: Promise<void> = part
+      .ended(this.#asked.signal)
+      .then(() => this.alone(begin))
+      .catch((error: unknown) => {
+        this.#complain(error);
+        this.cripple();
+      })
+      .finally(() => this.#running.delete(later));
+    this.#running.add(later);
+  }
+
+  /** An input could not be made again. */
+  cripple(): void {
+    this.#crippled = true;
+  }
+
   async findOrphans(): Promise<void> {
     const { store, emit } = this.around;
     this.#orphans = await settleOrphans(store.queue, this.config.service.orphans, emit);
@@ -209,6 +239,19 @@ export class Pipeline {
     this.#ticksHeld = false;
   }
 
+  /** Until every lane there is has settled everything: one that is exchanged meanwhile ends, and leaves its backlog to another. */
+  async #settled(): Promise<void> {
+    const { signal } = this.#closing;
+    if (!signal.aborted) await this.around.store.queue.flush();
+    while (!signal.aborted) {
+      const lanes = [...this.lanes.values()];
+      await Promise.all(lanes.map(({ part }) => part.settled(signal)));
+      await this.#turn;
+      const now = [...this.lanes.values()];
+      if (now.length === lanes.length && now.every((live, i) => live === lanes[i])) return;
+    }
+  }
+
   async #tick(now = this.around.clock.monotonic()): Promise<void> {
     const { chain, store } = this.around;
     await Promise.all(chain.tick(now).map(({ batch, extra }) => store.queue.append(batch, extra)));
@@ -224,6 +267,7 @@ export class Pipeline {
 
   /** Last sweep, queue fsynced, lanes a bounded time, cursors stored. May be called more than once. */
   stop(): Promise<void> {
+    this.#asked.abort();
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }

@@ -28,6 +28,8 @@ export interface Exchanged {
 
 /** How long what is under way in a part that goes may take to end. Milliseconds. */
 const QUIET_MS = 10_000;
+/** How long reading may take to pause. Milliseconds. */
+const HOLD_MS = 2_000;
 
 export class Exchange {
   readonly #pipeline: Pipeline;
@@ -55,26 +57,51 @@ export class Exchange {
     const kept = parts - fresh;
     around.fields.grow(fieldsOf(next));
     await this.#check(next, changes);
+    if (this.#pipeline.stopping.aborted) this.#problems.push("the agent is stopping");
     if (this.#problems.length > 0) return { applied: false, changes, kept, problems: this.#problems };
     this.#pipeline.config = next;
     const of = (kind: Difference["kind"], ...which: Difference["change"][]) =>
       changes.filter((c) => c.kind === kind && which.includes(c.change)).map(({ name }) => name);
-    await this.#exchangeLanes(of("output", "removed", "changed"), of("output", "added", "changed"));
-    await this.#endFeeds(of("input", "removed", "changed"));
-    await this.#exchangeLinks(next);
-    await this.#beginFeeds(of("input", "added", "changed"));
-    await this.#pipeline.findOrphans();
+    await this.#exchangeLanes(of("output", "removed", "changed"), [
+      ...of("output", "changed"),
+      ...of("output", "added"),
+    ]);
+    const ended = await this.#endFeeds(of("input", "removed", "changed"));
+    await this.#step("filters", () => this.#exchangeLinks(next));
+    await this.#beginFeeds([
+      ...ended.filter((alias) => next.inputs.some((input) => input.alias === alias)),
+      ...of("input", "added"),
+    ]);
+    await this.#step("orphans", () => this.#pipeline.findOrphans());
     for (const name of service.later) this.#problems.push(`service.${name} takes effect at the next start`);
     return { applied: true, changes, kept, problems: this.#problems };
+  }
+
+  /** Once something is exchanged, what fails is told, and the rest goes on. */
+  async #step(what: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#problems.push(`${what}: ${messageOf(error)}`);
+      return false;
+    }
+  }
+
+  /** Aborts after so many milliseconds, or when the agent is to stop. */
+  #within(ms: number): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(ms), this.#pipeline.stopping]);
   }
 
   /** Everything that can be known before: each part that is new can be made, and each destination that is new takes entries. */
   async #check(next: ResolvedConfig, changes: readonly Difference[]): Promise<void> {
     const isNew = (kind: Difference["kind"], alias: string) =>
       changes.some((c) => c.kind === kind && c.name === alias && c.change !== "removed");
-    const attempt = async (what: string, work: () => Promise<void>) => {
-      await work().catch((error: unknown) => this.#problems.push(`${what}: ${messageOf(error)}`));
-    };
+    const attempt = async (what: string, work: () => Promise<void>) => void (await this.#step(what, work));
+    const { blocked } = this.#pipeline.around.store.queue.stats();
+    if (blocked && changes.some(({ kind, change }) => kind === "output" && change === "added")) {
+      this.#problems.push(`an output cannot be added while the queue takes nothing: ${blocked.why}`);
+    }
     for (const filter of next.filters.filter(({ alias }) => isNew("filter", alias))) {
       await attempt(`filter ${filter.alias}`, async () => {
         this.#links.set(filter.alias, await makeLink(filter, this.#pipeline.around));
@@ -98,57 +125,95 @@ export class Exchange {
   }
 
   async #exchangeLanes(ending: readonly string[], beginning: readonly string[]): Promise<void> {
-    const { lanes, config } = this.#pipeline;
+    const { lanes, feeds, config } = this.#pipeline;
+    if (ending.length === 0 && beginning.length === 0) return;
     const before = new Map(lanes);
-    await Promise.all(
-      ending.map(async (alias) => {
-        const { part } = lanes.get(alias)!;
-        // What is under way ends: cut off, it could arrive twice where the destination cannot tell.
-        part.health.hold("the configuration is exchanged");
-        await part.health.quiet(AbortSignal.timeout(QUIET_MS));
-        await part
-          .close()
-          .catch((error: unknown) => this.#problems.push(`output ${alias}: closing: ${messageOf(error)}`));
-        lanes.delete(alias);
-      }),
-    );
-    for (const output of config.outputs.filter(({ alias }) => beginning.includes(alias))) {
-      const { alias } = output;
-      try {
-        void (await this.#pipeline.addLane(output)).run();
-      } catch (error) {
-        const old = before.get(alias);
-        this.#problems.push(`output ${alias}: ${messageOf(error)}${old ? "; it goes on as it was" : ""}`);
-        if (old) void (await this.#pipeline.addLane(old.config)).run();
-      }
+    const objects = ending.filter((alias) => "assemble" in lanes.get(alias)!.config.definition);
+    const reading = objects.length > 0 ? [...feeds.values()].map(({ part }) => part) : [];
+    try {
+      // Nobody but the lane that began them knows which objects are written already: what is open is written before it goes, and nothing
+      // comes meanwhile.
+      await Promise.all(reading.map((feed) => feed.hold(this.#within(HOLD_MS))));
+      await Promise.all(objects.map((alias) => lanes.get(alias)!.part.drained(this.#within(QUIET_MS))));
+      await Promise.all(ending.map((alias) => this.#endLane(alias)));
+    } finally {
+      for (const feed of reading) feed.release();
+    }
+    for (const alias of beginning) {
+      if (this.#pipeline.stopping.aborted) break;
+      const output = config.outputs.find((one) => one.alias === alias)!;
+      const begun = await this.#step(`output ${alias}`, async () => void (await this.#pipeline.addLane(output)).run());
+      const old = before.get(alias);
+      if (begun || old === undefined) continue;
+      const again = async () => void (await this.#pipeline.addLane(old.config)).run();
+      if (await this.#step(`output ${alias}, as it was`, again))
+        this.#problems.push(`output ${alias} goes on as it was`);
     }
     reorder(lanes, config.outputs);
   }
 
-  /** A last sweep of their sources, where the queue takes what they find. */
-  async #endFeeds(ending: readonly string[]): Promise<void> {
-    const { feeds } = this.#pipeline;
+  /** What is under way ends: cut off, it could arrive twice where the destination cannot tell. */
+  async #endLane(alias: string): Promise<void> {
+    const { lanes } = this.#pipeline;
+    const { part, config } = lanes.get(alias)!;
+    part.health.hold("the configuration is exchanged", "exchange");
+    await part.health.quiet(this.#within(Math.max(QUIET_MS, config.common.timeout ?? 0)));
+    await this.#step(`output ${alias}: closing`, () => part.close());
+    lanes.delete(alias);
+  }
+
+  /** A last sweep of their sources. Answers which have ended: one whose last batch the queue does not take stays as it is. */
+  async #endFeeds(ending: readonly string[]): Promise<string[]> {
+    const { feeds, around } = this.#pipeline;
+    const ended: string[] = [];
+    if (ending.length === 0) return ended;
+    const { blocked } = around.store.queue.stats();
+    if (blocked) {
+      this.#stays(ending, blocked.why);
+      return ended;
+    }
     await Promise.all(
       ending.map(async (alias) => {
         const { part } = feeds.get(alias)!;
         part.stop();
-        await part.ended(AbortSignal.timeout(QUIET_MS));
-        await part
-          .close()
-          .catch((error: unknown) => this.#problems.push(`input ${alias}: closing: ${messageOf(error)}`));
+        await part.ended(this.#within(QUIET_MS));
+        // What is on its way into the queue has to be there before another reads on behind it.
+        if (!(await part.hold(this.#within(QUIET_MS)))) {
+          part.release();
+          this.#pipeline.succeed(alias);
+          this.#problems.push(`input ${alias} begins anew as soon as its last batch is in the queue`);
+          return;
+        }
+        await this.#step(`input ${alias}: closing`, () => part.close());
         feeds.delete(alias);
+        ended.push(alias);
       }),
     );
+    return ended;
+  }
+
+  #stays(aliases: readonly string[], why: string): void {
+    for (const alias of aliases) {
+      this.#problems.push(
+        `input ${alias} stays as it was, because the queue takes nothing now (${why}): reload again when it does`,
+      );
+    }
+    const { config, feeds } = this.#pipeline;
+    const before = aliases.map((alias) => feeds.get(alias)!.config);
+    this.#pipeline.config = {
+      ...config,
+      inputs: [...config.inputs.filter(({ alias }) => !aliases.includes(alias)), ...before],
+    };
   }
 
   async #beginFeeds(beginning: readonly string[]): Promise<void> {
     const { feeds, config } = this.#pipeline;
     for (const input of config.inputs.filter(({ alias }) => beginning.includes(alias))) {
-      try {
-        this.#pipeline.run(await this.#pipeline.addFeed(input));
-      } catch (error) {
-        this.#problems.push(`input ${input.alias}: ${messageOf(error)}`);
-      }
+      if (this.#pipeline.stopping.aborted) return;
+      const begun = await this.#step(`input ${input.alias}`, async () =>
+        this.#pipeline.run(await this.#pipeline.addFeed(input)),
+      );
+      if (!begun) this.#pipeline.cripple();
     }
     reorder(feeds, config.inputs);
   }
@@ -160,7 +225,7 @@ export class Exchange {
     if (this.#links.size === 0 && [...links.keys()].join("\n") === order.join("\n")) return;
     const running = [...feeds.values()].map(({ part }) => part);
     try {
-      const limit = AbortSignal.timeout(QUIET_MS);
+      const limit = this.#within(QUIET_MS);
       const held = await Promise.all([this.#pipeline.holdTicks(limit), ...running.map((feed) => feed.hold(limit))]);
       if (held.includes(false)) {
         this.#problems.push(

@@ -5,6 +5,7 @@ import type { PipelineStatus } from "../api/status.ts";
 import { Scanner } from "../json/scanner.ts";
 import { FilterChain } from "./chain.ts";
 import { fieldsOf } from "./fields.ts";
+import { Listeners } from "./listeners.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Shutdown } from "./shutdown.ts";
 import { openStore } from "./store.ts";
@@ -23,15 +24,21 @@ export type RunningPipeline = Pipeline;
 /** Opens the data directory and the queue, makes every part, and starts. Throws, with nothing left open, where a part cannot be made. */
 export async function startPipeline(config: ResolvedConfig, options: RunOptions): Promise<RunningPipeline> {
   const { clock, version, once } = options;
-  const emit: Emit = (event) => options.telemetry.emit(event);
+  const listeners = new Listeners();
+  const emit: Emit = (event) => {
+    options.telemetry.emit(event);
+    listeners.tell(event);
+  };
   const shutdown = new Shutdown();
   let pipeline: Pipeline | undefined;
   try {
     const store = await openStore(config.service, { clock, emit, shutdown });
     const fields = new Scanner(fieldsOf(config));
     const chain = new FilterChain([], emit);
-    pipeline = new Pipeline(config, { store, fields, chain, taps: new Taps(), clock, emit, version, once }, shutdown);
+    const around = { store, fields, chain, taps: new Taps(), listeners, clock, emit, version, once };
+    pipeline = new Pipeline(config, around, shutdown);
     await pipeline.open();
+    listeners.opened();
   } catch (error) {
     // Why it cannot start is what counts, not what went wrong in giving up.
     await (pipeline?.release() ?? shutdown.run()).catch(() => {});

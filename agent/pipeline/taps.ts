@@ -10,7 +10,14 @@ export class Taps implements Tap {
   }
 
   tell(batch: RecordBatch): void {
-    for (const listener of this.#listeners) listener(batch);
+    for (const listener of this.#listeners) {
+      try {
+        listener(batch);
+      } catch {
+        // Who looks on must not be able to stop what he looks at.
+        this.#listeners.delete(listener);
+      }
+    }
   }
 
   /** Returns what ends it. */

@@ -100,15 +100,18 @@ function decodeLetter(line: Line): DeadLetter {
 
 /** Whole lines. */
 export function encodeLetters(letters: readonly DeadLetter[], keys: KeyRing, now: number): Buffer {
+  if (keys.currentId === 0) return Buffer.from(letters.map(encodeLetter).join(""));
+  return sealLetters(letters, keys, keys.currentId, new Date(now).toISOString());
+}
+
+function sealLetters(letters: readonly DeadLetter[], keys: KeyRing, keyId: number, time: string): Buffer {
   const plain = Buffer.from(letters.map(encodeLetter).join(""));
-  if (keys.currentId === 0) return plain;
   const salt = randomBytes(16);
-  const key = keys.derive(keys.currentId, salt, "")!;
-  const time = new Date(now).toISOString();
+  const key = keys.derive(keyId, salt, "")!;
   const sealed = seal(key, 0, Part.payload, [plain], authenticated(letters.length, time));
   const envelope: Envelope = {
     encrypted: 1,
-    key_id: keys.currentId.toString(16),
+    key_id: keyId.toString(16),
     salt: salt.toString("base64"),
     records: letters.length,
     time,
@@ -116,6 +119,22 @@ export function encodeLetters(letters: readonly DeadLetter[], keys: KeyRing, now
     data: sealed.parts[0]!.toString("base64"),
   };
   return Buffer.from(`${JSON.stringify(envelope)}\n`);
+}
+
+/** A line, with its end, without some of its letters: sealed as it was. Undefined where none is left; one that nobody can read stays as it is. */
+export function lineWithout(
+  line: Buffer,
+  keys: KeyRing,
+  path: string,
+  isGone: (letter: DeadLetter) => boolean,
+): Buffer | undefined {
+  const letters = decodeLine(line, keys, path);
+  const left = letters.filter((letter) => !isGone(letter));
+  if (left.length === letters.length) return Buffer.concat([line, Buffer.from("\n")]);
+  if (left.length === 0) return undefined;
+  // Of a plain line there is one letter or none.
+  const { key_id, time } = parse(line) as Envelope;
+  return sealLetters(left, keys, Number.parseInt(key_id, 16), time);
 }
 
 const authenticated = (records: number, time: string) => Buffer.from(`${records} ${time}`);

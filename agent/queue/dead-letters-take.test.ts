@@ -46,11 +46,13 @@ describe.each([
     await box.append([letter(1), letter(2), letter(1, "s3")]);
     await box.append([letter(3)]);
     const used: DeadLetter[] = [];
-    const taken = await box.take(
+    const gone: DeadLetter[] = [];
+    await box.take(
       ({ output, id }) => output === "es" && id !== "id-3",
       async (letters) => void used.push(...letters),
+      (letters) => void gone.push(...letters),
     );
-    expect(taken).toBe(2);
+    expect(gone).toEqual(used);
     expect(used).toEqual([letter(1), letter(2)]);
     expect(await idsIn(disk, key)).toEqual(["s3 id-1", "es id-3"]);
     expect(box.stats().records).toBe(2);
@@ -72,12 +74,10 @@ describe.each([
     const refuse = () => Promise.reject(new Error("full"));
     await expect(box.take(() => true, refuse)).rejects.toThrow("full");
     expect(await idsIn(disk, key)).toEqual(["es id-1"]);
-    expect(
-      await box.take(
-        () => true,
-        async () => {},
-      ),
-    ).toBe(1);
+    await box.take(
+      () => true,
+      async () => {},
+    );
     await box.close();
   });
 
@@ -96,20 +96,67 @@ describe.each([
     await box.close();
   });
 
+  it("refused again while they are used, they are letters again", async () => {
+    const disk = new SimDisk();
+    const box = await open(disk, { key });
+    await box.append([letter(1), letter(2)]);
+    await box.take(
+      () => true,
+      () => box.append([letter(1)]),
+    );
+    expect(await idsIn(disk, key)).toEqual(["es id-1"]);
+    await box.close();
+    // Also where they are from an earlier run.
+    const again = await open(disk, { key });
+    await again.take(
+      () => true,
+      () => again.append([letter(1)]),
+    );
+    expect(await idsIn(disk, key)).toEqual(["es id-1"]);
+    expect(again.stats().records).toBe(1);
+    await again.close();
+  });
+
   it("the last of a file takes the file with it, and the next letter begins another", async () => {
     const disk = new SimDisk();
     const box = await open(disk, { key });
     await box.append([letter(1)]);
-    expect(
-      await box.take(
-        () => true,
-        async () => {},
-      ),
-    ).toBe(1);
+    await box.take(
+      () => true,
+      async () => {},
+    );
     expect(await disk.list("/dl")).toEqual([]);
     expect(box.stats()).toEqual({ records: 0, bytes: 0 });
     await box.append([letter(2)]);
     expect(await idsIn(disk, key)).toEqual(["es id-2"]);
     await box.close();
+  });
+});
+
+describe("with keys that changed", () => {
+  it("what was encrypted stays so, and a file that cannot be read keeps nobody else's", async () => {
+    const disk = new SimDisk();
+    const encrypted = await open(disk, { key: KEY });
+    await encrypted.append([letter(1), letter(2)]);
+    await encrypted.close();
+    const plain = await open(disk, { previousKeys: [KEY] });
+    await plain.append([letter(3)]);
+    await plain.take(
+      ({ id }) => id === "id-1",
+      async () => {},
+    );
+    await plain.close();
+    expect(await idsIn(disk, KEY)).toEqual(["es id-2", "es id-3"]);
+    const [first] = [...disk.names.keys()].sort();
+    expect(disk.names.get(first!)!.data.toString()).toContain('"encrypted":1');
+    const keyless = await open(disk);
+    const used: DeadLetter[] = [];
+    await keyless.take(
+      () => true,
+      async (letters) => void used.push(...letters),
+    );
+    expect(used).toEqual([letter(3)]);
+    await keyless.close();
+    expect(await idsIn(disk, KEY)).toEqual(["es id-2"]);
   });
 });

@@ -5,7 +5,7 @@ import type { Emit } from "../api/events.ts";
 import { type Disk, type DiskFile, errorCode, messageOf, realDisk, writeSmall } from "../state/disk.ts";
 import type { Reserve } from "../state/reserve.ts";
 import { type Kept, keyOf, letterFiles, linesOf, measure, numberOf, REMEMBERED, Recent } from "./dead-letter-files.ts";
-import { type DeadLetter, decodeLine, encodeLetters } from "./dead-letter-format.ts";
+import { type DeadLetter, decodeLine, encodeLetters, lineWithout, measureLine } from "./dead-letter-format.ts";
 import { KeyRing } from "./keys.ts";
 import { Mutex } from "./mutex.ts";
 
@@ -34,13 +34,14 @@ export interface DeadLetters {
    */
   append(letters: readonly DeadLetter[]): Promise<void>;
   /**
-   * Hands the chosen letters to `use`, file by file, and forgets those of a file once it resolves. Killed in between, they are still there.
-   * Resolves with their number.
+   * Hands the chosen letters to `use`, file by file, and forgets those of a file once it resolves, which `gone` is told. Killed in between,
+   * they are still there. While they are used, the same letters may be appended anew. A file that cannot be read is left out, and said.
    */
   take(
     isChosen: (letter: DeadLetter) => boolean,
     use: (letters: readonly DeadLetter[]) => Promise<void>,
-  ): Promise<number>;
+    gone?: (letters: readonly DeadLetter[]) => void,
+  ): Promise<void>;
   stats(): { readonly records: number; readonly bytes: number };
   close(): Promise<void>;
 }
@@ -190,48 +191,67 @@ class LetterBox implements DeadLetters {
   async take(
     isChosen: (letter: DeadLetter) => boolean,
     use: (letters: readonly DeadLetter[]) => Promise<void>,
-  ): Promise<number> {
+    gone: (letters: readonly DeadLetter[]) => void = () => {},
+  ): Promise<void> {
     // Letters may be appended meanwhile: whoever uses these may be waiting for one who appends.
     await this.#taking.lock();
     try {
-      let taken = 0;
       const seen = new Set<string>();
-      for (const kept of [...this.#files]) {
-        const chosen = (await this.#lettersOf(kept)).filter(isChosen);
-        if (chosen.length === 0) continue;
-        // What a crash had kept twice is one letter.
-        const fresh = chosen.filter((letter) => !seen.has(keyOf(letter)));
-        await use(fresh);
-        const keys = new Set(chosen.map(keyOf));
-        for (const key of keys) seen.add(key);
-        taken += new Set(fresh.map(keyOf)).size;
-        await this.#alone(() => this.#rewrite(kept, keys));
-      }
-      return taken;
+      for (const kept of [...this.#files]) await this.#takeOf(kept, isChosen, seen, use, gone);
     } finally {
       this.#taking.unlock();
     }
   }
 
+  async #takeOf(
+    kept: Kept,
+    isChosen: (letter: DeadLetter) => boolean,
+    seen: Set<string>,
+    use: (letters: readonly DeadLetter[]) => Promise<void>,
+    gone: (letters: readonly DeadLetter[]) => void,
+  ): Promise<void> {
+    const chosen = (await this.#lettersOf(kept)).filter(isChosen);
+    if (chosen.length === 0) return;
+    // What a crash had kept twice is one letter.
+    const fresh = chosen.filter((letter) => !seen.has(keyOf(letter)) && seen.add(keyOf(letter)));
+    const keys = new Set(chosen.map(keyOf));
+    await this.#alone(async () => {
+      // One that is refused again while they are used is a new letter, in another file.
+      if (this.#current?.kept === kept) await this.#finish();
+      this.#recent ??= await this.#recall();
+      for (const key of keys) this.#recent.delete(key);
+    });
+    try {
+      if (fresh.length > 0) await use(fresh);
+      await this.#alone(() => this.#rewrite(kept, keys));
+    } catch (error) {
+      for (const key of keys) this.#recent?.add(key);
+      throw error;
+    }
+    gone(fresh);
+  }
+
   async #lettersOf({ path }: Kept): Promise<DeadLetter[]> {
     const letters: DeadLetter[] = [];
-    for await (const line of linesOf(this.#disk, path)) letters.push(...decodeLine(line, this.#keys, path));
-    return letters;
+    try {
+      for await (const line of linesOf(this.#disk, path)) letters.push(...decodeLine(line, this.#keys, path));
+      return letters;
+    } catch (error) {
+      this.#say("warn", `${path} is left out: ${messageOf(error)}`);
+      return [];
+    }
   }
 
   /** The file without these letters; the file goes where none is left. */
   async #rewrite(kept: Kept, gone: ReadonlySet<string>): Promise<void> {
     if (!this.#files.includes(kept)) return;
-    if (this.#current?.kept === kept) await this.#finish();
     const parts: Buffer[] = [];
     let records = 0;
     for await (const line of linesOf(this.#disk, kept.path)) {
-      const letters = decodeLine(line, this.#keys, kept.path);
-      const left = letters.filter((letter) => !gone.has(keyOf(letter)));
-      records += left.length;
-      // A line that nobody can read stays as it is.
-      if (left.length === letters.length) parts.push(line, Buffer.from("\n"));
-      else if (left.length > 0) parts.push(encodeLetters(left, this.#keys, kept.newest));
+      const left = lineWithout(line, this.#keys, kept.path, (letter) => gone.has(keyOf(letter)));
+      if (left === undefined) continue;
+      parts.push(left);
+      records += measureLine(left)?.records ?? 0;
     }
     const content = Buffer.concat(parts);
     if (content.length > 0) {
@@ -242,7 +262,6 @@ class LetterBox implements DeadLetters {
       await this.#disk.syncDirectory(this.#options.dir);
       this.#files.splice(this.#files.indexOf(kept), 1);
     }
-    for (const key of gone) this.#recent?.delete(key);
   }
 
   async #makeRoom(bytes: number): Promise<void> {

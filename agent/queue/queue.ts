@@ -180,8 +180,10 @@ class DiskQueue implements Queue {
       if (options.onMissing) options.onMissing({ records: gone, bytes, seq: record!.seq, reason });
       else this.#options.emit({ is: "lost", where: "queue", name: alias, records: gone, bytes, reason });
     }
+    // What was there when its last reader closed, in this run or before it, may have been sent.
+    const replayedTo = this.#log.orphans.has(alias) ? this.#log.next - 1 : this.#replayedTo;
     this.#log.orphans.delete(alias);
-    const about = { file, cursor, data: record?.data, passed, replayedTo: this.#replayedTo };
+    const about = { file, cursor, data: record?.data, passed, replayedTo };
     const reader = new Reader(this.#log, options, about, (closed) => this.#readerClosed(closed));
     this.#log.readers.add(reader);
     return reader;

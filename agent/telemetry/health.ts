@@ -1,3 +1,4 @@
+import { discreet } from "../api/discreet.ts";
 import type { AgentEvent, ComponentState } from "../api/events.ts";
 import type { ComponentStatus, OutputStatus, PipelineStatus } from "../api/status.ts";
 import { imbalance, type Ledger } from "../api/status.ts";
@@ -98,7 +99,13 @@ function componentsOf(status: PipelineStatus | undefined, told: readonly ToldSta
   const known = new Set<string>();
   const add = (kind: ComponentKind, name: string, state: ComponentState, since: number, reason: string | undefined) => {
     known.add(`${kind} ${name}`);
-    components.push({ kind, name, state, since: new Date(since).toISOString(), reason: reason ?? null });
+    components.push({
+      kind,
+      name,
+      state,
+      since: new Date(since).toISOString(),
+      reason: reason === undefined ? null : discreet(reason),
+    });
   };
   if (status) {
     const of = (kind: ComponentKind, parts: readonly ComponentStatus[]) => {

@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Clock } from "../api/clock.ts";
+import { discreetly } from "../api/discreet.ts";
 import type { AgentEvent, Emit } from "../api/events.ts";
 import type { LogView } from "../api/operate.ts";
 import type { PipelineStatus } from "../api/status.ts";
@@ -66,7 +67,8 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     health(now, [...told.values()], { now: clock.now(), startedAt, version });
 
   return {
-    emit(event) {
+    emit(happened) {
+      const event = discreetly(happened);
       count(counters, event, histograms);
       const level = levelOf(event);
       if (level === "warn") counters.add("log_warnings", 1);

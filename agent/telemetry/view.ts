@@ -1,4 +1,5 @@
 /** What GET /api/pipeline answers, of what the parts, the health and the counters say at one moment. */
+import { discreet } from "../api/discreet.ts";
 import type { ChainGroup, ChainGroups } from "../api/filter.ts";
 import type { FileLag } from "../api/input.ts";
 import type {
@@ -137,7 +138,7 @@ function outputView(output: OutputStatus, health: OutputHealth | undefined, coun
 }
 
 function part({ alias, plugin, state, since, reason }: ComponentStatus): PartView {
-  return { alias, plugin, state, since: iso(since), reason: reason ?? null };
+  return { alias, plugin, state, since: iso(since), reason: reason === undefined ? null : discreet(reason) };
 }
 
 function iso(ms: number): string {

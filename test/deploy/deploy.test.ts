@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import type { Registries } from "../../agent/api/plugin.ts";
 import { Counters } from "../../agent/telemetry/counters.ts";
 import type { Health } from "../../agent/telemetry/health.ts";
@@ -83,7 +83,8 @@ describe("configurations", () => {
     }),
   );
   const plain = yaml.filter((name) => name.endsWith("pipeline.yaml")).flatMap((name) => [{ name, text: read(name) }]);
-  const all = [...inConfigMaps, ...plain];
+  const values = parse(read("helm/audit-agent/values.yaml")) as { config: object };
+  const all = [...inConfigMaps, ...plain, { name: "helm/audit-agent/values.yaml", text: stringify(values.config) }];
 
   test("those of Compose and of both Kubernetes manifests are among them", () => {
     expect(all.map(({ name }) => name)).toEqual(

@@ -70,14 +70,14 @@ test("renamed: the new alias starts with what comes, the old one is an orphan un
   await scene.allArrive(agent);
   await agent.until("the new ones", () => other.documents.length === 50);
   expect((await healthOf(agent)).orphans).toMatchObject([{ alias: "second" }]);
-  const busy = new AgentProcess(["queue", "drop", "second", "--config", config]);
-  expect((await busy.exited).code, "not beside a running agent").toBe(2);
+  const configured = new AgentProcess(["queue", "drop", "renamed", "--config", config]);
+  expect((await configured.exited).code, "not of an output that is configured").not.toBe(0);
   expect(await stopOf(agent)).toMatchObject({
     main: { read: 150, delivered: 150 },
     renamed: { read: 50, delivered: 50, queued: 0 },
   });
-  const configured = new AgentProcess(["queue", "drop", "renamed", "--config", config]);
-  expect((await configured.exited).code, "not of an output that is configured").toBe(2);
+  const stopped = new AgentProcess(["queue", "drop", "renamed", "--config", config]);
+  expect((await stopped.exited).code, "not of an output that is configured").toBe(2);
   const drop = new AgentProcess(["queue", "drop", "second", "--config", config]);
   expect((await drop.exited).code, drop.stderr).toBe(0);
   expect(drop.stdout).toMatch(/\b1[05]0 entries\b.*second/);
@@ -86,6 +86,21 @@ test("renamed: the new alias starts with what comes, the old one is an orphan un
   const after = await runOnce(config);
   expect(logOf(after, "orphan")).toEqual([]);
   expectLines(other, fresh);
+});
+
+test("`queue drop` beside a running agent: through the agent, which counts it and puts it on record", async () => {
+  const { scene, main, configure } = await backlog();
+  const config = await configure([main]);
+  const agent = AgentProcess.run(config);
+  await agent.logged(/reads tail and writes to/);
+  const drop = new AgentProcess(["queue", "drop", "second", "--config", config]);
+  expect((await drop.exited).code, drop.stderr).toBe(0);
+  expect(drop.stdout).toMatch(/\b100 entries\b.*second/);
+  expect((await healthOf(agent)).orphans).toEqual([]);
+  expect(logOf(agent, "lost")).toMatchObject([{ where: "queue", name: "second", records: 100 }]);
+  const isRecord = ({ source }: { readonly source: string }) => source.includes("agent.operator.orphan.drop");
+  await agent.until("the record of it", () => scene.elasticsearch.documents.some(isRecord));
+  await stopOf(agent);
 });
 
 test("orphans: discard gives the backlog up, counted as lost by name; the alias begins anew when it comes back", async () => {

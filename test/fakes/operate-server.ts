@@ -67,11 +67,12 @@ export class OperateServer {
   tell(change: (view: Mutable<PipelineView>) => void = () => {}, seconds = 1): void {
     change(this.view);
     this.view.time = new Date(Date.parse(this.view.time) + seconds * 1000).toISOString();
-    this.view.dead_letters = {
-      records: this.letters.length,
-      bytes: this.letters.reduce((sum, { original }) => sum + original.length, 0),
-    };
-    for (const stream of this.#streams.keys()) send(stream, "pipeline", this.view);
+    for (const stream of this.#streams.keys()) send(stream, "pipeline", this.#told());
+  }
+
+  #told(): PipelineView {
+    const bytes = this.letters.reduce((sum, { original }) => sum + original.length, 0);
+    return { ...this.view, dead_letters: { records: this.letters.length, bytes } };
   }
 
   log(line: LogView): void {
@@ -100,7 +101,7 @@ export class OperateServer {
       return json(response, 401, { error: "The token is missing or wrong." });
     }
     if (request.method === "POST") return await this.#post(pathname, request, response);
-    if (pathname === "/api/pipeline") return json(response, 200, this.view);
+    if (pathname === "/api/pipeline") return json(response, 200, this.#told());
     if (pathname === "/api/history" && this.history) return json(response, 200, this.history);
     if (pathname === "/api/dead-letters") return this.#letters(searchParams, response);
     if (pathname === "/api/events") return this.#stream(searchParams, response);
@@ -111,7 +112,7 @@ export class OperateServer {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     this.#streams.set(response, query);
     response.on("close", () => this.#streams.delete(response));
-    send(response, "pipeline", this.view);
+    send(response, "pipeline", this.#told());
   }
 
   #letters(query: URLSearchParams, response: ServerResponse): void {

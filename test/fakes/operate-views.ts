@@ -118,7 +118,7 @@ export function wellView(): PipelineView {
       bytes: 67_108_864,
       max_bytes: 10_000_000_000,
       segments: 2,
-      oldest_seconds: 0.4,
+      oldest_seconds: 41,
     },
     outputs: [
       outputView("elasticsearch", { guarantee: "exactly-once" }),
@@ -143,7 +143,7 @@ export function wellView(): PipelineView {
 /** An hour at five seconds. */
 export function historyOf(
   view: PipelineView,
-  wave = (i: number) => 1 + 0.3 * Math.sin(i / 40) + 0.1 * Math.sin(i / 3),
+  wave = (i: number) => 1 + 0.25 * Math.sin(i / 110) + 0.06 * Math.sin(i / 17) + 0.04 * Math.sin(i * 12.9898),
 ): HistoryView {
   const samples = 720;
   const end = Date.parse(view.time) / 1000;

@@ -1,10 +1,11 @@
-/** What lies in deploy/, asked of the programs it is for: `promtool`, `systemd-analyze`, `kubernetes-validate`, `compose-spec`, `rsyslogd`, `logrotate`, `helm`, in PATH. */
+/** What lies in deploy/, asked of the programs it is for: `promtool`, `systemd-analyze`, `kubernetes-validate`, `compose-spec`, `rsyslogd`, `logrotate`, in PATH, and `helm` where there is one. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import picomatch from "picomatch";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const DEPLOY = join(ROOT, "deploy");
@@ -131,3 +132,36 @@ describe.runIf(tool("logrotate", "--version"))("logrotate", () => {
     expect(names.every((name) => picomatch.isMatch(name, "audit*.jsonl*"))).toBe(true);
   });
 });
+
+// It takes minutes to build, so it is asked where it is, and nobody complains where it is not.
+const helm = spawnSync("helm", ["version"], { timeout: 20_000 }).status === 0;
+if (helm)
+  describe("Helm", () => {
+    const CHART = "helm/audit-agent";
+    const template = (...set: string[]) =>
+      run("helm", ["template", "--kube-version", "1.33.0", ...set.flatMap((each) => ["--set", each]), "demo", CHART]);
+
+    test("the chart is one", () => {
+      expect(run("helm", ["lint", "--strict", CHART])).toContain("0 chart(s) failed");
+    });
+    test.each([
+      "",
+      "networkPolicy.enabled=false secretName= tolerations=null",
+      "supplementalGroups={4,27} logs={/var/log/a,/srv/b} podAnnotations.a=b imagePullSecrets[0].name=pull",
+    ])("what it makes is what the API takes, set %j", (set) => {
+      const folder = mkdtempSync(join(tmpdir(), "chart-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      writeFileSync(join(folder, "all.yaml"), template(...set.split(" ").filter(Boolean)));
+      run("kubernetes-validate", ["-k", "1.33.0", "--strict", join(folder, "all.yaml")]);
+    });
+    test("the configuration comes through as it is in the values", () => {
+      const documents = parseAllDocuments(template()).map((document) => document.toJS() as Manifest);
+      const { data } = documents.find(({ kind }) => kind === "ConfigMap")!;
+      const values = parse(readFileSync(join(DEPLOY, CHART, "values.yaml"), "utf8")) as { config: object };
+      expect(parse(data!["pipeline.yaml"]!)).toEqual(values.config);
+    });
+    interface Manifest {
+      kind: string;
+      data?: Record<string, string>;
+    }
+  });

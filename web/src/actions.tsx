@@ -1,7 +1,8 @@
 /** What a person asks of the agent: said back in words, and asked twice where it cannot be undone. */
 import { type ComponentChildren, createContext } from "preact";
-import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useState } from "preact/hooks";
 import { ApiError, sentenceOf } from "./api.ts";
+import { Modal } from "./modal.tsx";
 
 export interface Question {
   readonly title: string;
@@ -77,10 +78,8 @@ export function Actions({ refused, children }: { refused: () => void; children: 
 }
 
 function Confirm({ question, answer }: { question: Question; answer: (yes: boolean) => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} class="confirm" aria-labelledby="question" onClose={() => answer(false)}>
+    <Modal kind="confirm" titled="question" close={() => answer(false)}>
       <h2 id="question">{question.title}</h2>
       <p>{question.text}</p>
       <div class="buttons">
@@ -91,6 +90,6 @@ function Confirm({ question, answer }: { question: Question; answer: (yes: boole
           {question.yes}
         </button>
       </div>
-    </dialog>
+    </Modal>
   );
 }

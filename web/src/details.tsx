@@ -1,12 +1,12 @@
 /** All there is to say of one part, and what can be done with it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import type { FilterView, InputView, OutputView, PauseDone } from "../../agent/api/operate.ts";
 import { useAct } from "./actions.tsx";
 import type { Api } from "./api.ts";
 import { bytes, clock, count, entries, span } from "./format.ts";
 import { inputMark, type Marked, markOf, outputMark } from "./mark.ts";
+import { Modal } from "./modal.tsx";
 import { State } from "./signs.tsx";
 import { visible } from "./text.ts";
 import type { Model } from "./use-agent.ts";
@@ -24,8 +24,6 @@ interface Props {
 }
 
 export function Details({ api, model: { view }, subject: { kind, alias }, close }: Props) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   const named = <T extends { readonly alias: string }>(parts: readonly T[]) =>
     parts.find((part) => part.alias === alias);
   const input = kind === "input" ? named(view.inputs) : undefined;
@@ -34,7 +32,7 @@ export function Details({ api, model: { view }, subject: { kind, alias }, close 
   const part = input ?? filter ?? output;
   const marked = input ? inputMark(input) : output ? outputMark(output) : filter && markOf(filter);
   return (
-    <dialog ref={dialog} class="details" aria-labelledby="details-title" onClose={close}>
+    <Modal kind="details" titled="details-title" close={close}>
       <h2 id="details-title">
         {kind} <bdi>{alias}</bdi>
       </h2>
@@ -44,12 +42,12 @@ export function Details({ api, model: { view }, subject: { kind, alias }, close 
       {filter && <FilterFacts filter={filter} />}
       {output && <OutputFacts output={output} now={view.time} />}
       <div class="buttons">
-        {output && <PauseButton api={api} output={output} />}
+        {output && <PauseButton api={api} output={output} close={close} />}
         <button type="button" autofocus onClick={close}>
           Close
         </button>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 
@@ -179,13 +177,17 @@ function OutputFacts({ output, now }: { output: OutputView; now: string }) {
   );
 }
 
-function PauseButton({ api, output: { alias, paused } }: { api: Api; output: OutputView }) {
+function PauseButton({ api, output, close }: { api: Api; output: OutputView; close: () => void }) {
+  const { alias, paused } = output;
   const act = useAct();
-  const ask = () =>
-    act.run(async () => {
+  const ask = () => {
+    // What comes of it is said on the page, which nobody can reach while the dialog is open.
+    close();
+    return act.run(async () => {
       const done = await api.post<PauseDone>(`outputs/${encodeURIComponent(alias)}/${paused ? "resume" : "pause"}`);
       return done.paused ? `${alias} is paused; what comes waits in the queue.` : `${alias} goes on.`;
     });
+  };
   return (
     <button type="button" class={paused ? "primary" : undefined} onClick={ask}>
       {paused ? "Resume" : "Pause"}

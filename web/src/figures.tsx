@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { bytes, count, rate, short, span } from "./format.ts";
+import { bytes, count, plural, rate, short, span } from "./format.ts";
+import { isDown } from "./mark.ts";
 import { total } from "./rates.ts";
 import type { Model } from "./use-agent.ts";
 
@@ -20,7 +21,7 @@ export function Figures({ model: { view, rates } }: { model: Model }) {
       <Figure
         name="Delivered"
         value={rate(total(rates, outputs, "delivered"))}
-        note={outputs.length === 1 ? "by 1 output" : `by ${outputs.length} outputs`}
+        note={by(outputs.length, outputs.filter((output) => !output.paused && !isDown(output)).length)}
       />
       <Figure name="Waiting" value={short(waiting)} note={waiting > 0 ? `the oldest ${span(oldest)}` : "nothing"} />
       <Figure
@@ -53,6 +54,10 @@ export function Figures({ model: { view, rates } }: { model: Model }) {
       />
     </dl>
   );
+}
+
+function by(all: number, working: number): string {
+  return working === all ? `by ${plural(all, "output")}` : `by ${working} of ${plural(all, "output")}`;
 }
 
 interface FigureProps {

@@ -1,8 +1,9 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import type { PipelineView, ReloadReport } from "../../agent/api/operate.ts";
+import { useEffect, useState } from "preact/hooks";
+import type { PipelineView, ReloadAsked, ReloadReport } from "../../agent/api/operate.ts";
 import { useAct } from "./actions.tsx";
 import { type Api, ApiError } from "./api.ts";
 import { plural, span } from "./format.ts";
+import { Modal } from "./modal.tsx";
 import { Logo, Sign } from "./signs.tsx";
 import type { Connection } from "./stream.ts";
 import { visible } from "./text.ts";
@@ -89,18 +90,16 @@ function ConnectionState({ connection }: { connection: Connection }) {
 /** Its answer is worth more than a sentence: what changed, or why nothing did. */
 function Reload({ api, config, close }: { api: Api; config: string; close: () => void }) {
   const act = useAct();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [unprobed, setUnprobed] = useState(false);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<ReloadReport>();
-  useEffect(() => dialog.current?.showModal(), []);
 
   const reload = async () => {
     setBusy(true);
     setRefusal(undefined);
     const done = await act.run(async () => {
       try {
-        return sentence(await api.post<ReloadReport>("reload", { unprobed }));
+        return sentence(await api.post<ReloadReport>("reload", { unprobed } satisfies ReloadAsked));
       } catch (error) {
         const report = error instanceof ApiError && error.status === 409 ? reportOf(error.answer) : undefined;
         if (!report) throw error;
@@ -112,7 +111,7 @@ function Reload({ api, config, close }: { api: Api; config: string; close: () =>
     if (done) close();
   };
   return (
-    <dialog ref={dialog} class="confirm" aria-labelledby="reload" onClose={close}>
+    <Modal kind="confirm" titled="reload" close={close}>
       <h2 id="reload">Reload the configuration?</h2>
       <p>
         <code>{visible(config)}</code> is read again and checked, and each destination that is new or changed is tried.
@@ -140,7 +139,7 @@ function Reload({ api, config, close }: { api: Api; config: string; close: () =>
           {busy ? "Reloading…" : "Reload"}
         </button>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 

@@ -45,9 +45,11 @@ export function Ledgers({ outputs }: { outputs: readonly OutputView[] }) {
           </table>
         )}
         {more}
-        <p class="hint">
-          read + created = filtered + delivered + rejected + lost + queued, for each output since its first entry.
-        </p>
+        {outputs.length > 0 && (
+          <p class="hint">
+            read + created = filtered + delivered + rejected + lost + queued, for each output since its first entry.
+          </p>
+        )}
       </div>
     </section>
   );

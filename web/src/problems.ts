@@ -131,7 +131,7 @@ function chainProblems(view: PipelineView): Problem[] {
     return {
       level: "bad",
       text: `The hash chain of ${visible(chain.group)} is broken${then}`,
-      reason: breakOf(chain, view.time),
+      reason: breakOf(chain, view.time)?.replace(/^./, (first) => first.toUpperCase()),
       anchor,
     };
   });

@@ -104,9 +104,12 @@ export class Timeline {
 
   #perSecond(column: readonly (number | null)[]): Column {
     return column.map((value, i) => {
-      const before = i > 0 ? column[i - 1] : null;
+      // The last one may be a second old only, in which a single batch looks like a mountain.
+      const young = i > 1 && i === column.length - 1 && this.times[i]! - this.times[i - 1]! < this.#interval;
+      const from = young ? i - 2 : i - 1;
+      const before = i > 0 ? column[from] : null;
       if (typeof value !== "number" || typeof before !== "number") return null;
-      const rate = (value - before) / (this.times[i]! - this.times[i - 1]!);
+      const rate = (value - before) / (this.times[i]! - this.times[from]!);
       // The agent was started anew in between.
       return rate >= 0 ? rate : null;
     });

@@ -1,3 +1,4 @@
+import { useRef } from "preact/hooks";
 import type { PipelineView } from "../../agent/api/operate.ts";
 import { clock, plural, secondsBetween, span } from "./format.ts";
 import type { Mark } from "./mark.ts";
@@ -19,25 +20,23 @@ interface Props {
 export function VerdictPanel({ verdict, view, connection }: Props) {
   const live = connection.is === "live";
   const mood = live && verdict ? verdict.mood : "off";
+  const headline = live && verdict ? verdict.headline : withoutConnection(connection, view);
   const shown = verdict?.others.slice(0, SHOWN) ?? [];
   const hidden = (verdict?.others.length ?? 0) - shown.length;
   return (
     <section id="verdict" class={`verdict ${mood}`} aria-labelledby="headline" tabIndex={-1}>
       <Sign mark={mood} />
-      <div aria-live="polite" aria-atomic="true">
-        <h1 id="headline">{live && verdict ? verdict.headline : withoutConnection(connection, view)}</h1>
-        {live && verdict?.reason && (
+      <div>
+        <h1 id="headline">{headline}</h1>
+        {live && verdict?.anchor && (
           <p class="reason">
-            {verdict.reason}
-            {verdict.anchor && (
-              <>
-                {" "}
-                <a href={`#${verdict.anchor}`}>Show me</a>
-              </>
-            )}
+            {verdict.reason} <a href={`#${verdict.anchor}`}>Show me</a>
           </p>
         )}
       </div>
+      <p class="unseen" aria-live="polite" data-spoken>
+        {useSpoken(headline)}
+      </p>
       {!live && connection.is === "lost" && <p class="reason">{connection.why}.</p>}
       {shown.length > 0 && (
         <ul class="problems" aria-label="What else there is">
@@ -62,6 +61,14 @@ function Line({ problem: { level, text, reason, anchor } }: { problem: Problem }
       </span>
     </li>
   );
+}
+
+/** For those who listen: a sentence is said when it is another one, not each second because a number in it is. */
+function useSpoken(sentence: string): string {
+  const said = useRef(sentence);
+  const kind = (text: string) => text.replace(/[\d.,:]+/g, "#");
+  if (kind(sentence) !== kind(said.current)) said.current = sentence;
+  return said.current;
 }
 
 /** Old numbers must not look like new ones. */
