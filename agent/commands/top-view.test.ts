@@ -155,7 +155,7 @@ test("trouble is said: problems, what is paused, a queue that is nearly full, br
   expect(text).toMatch(/▸ elastic +paused/);
   expect(text).toMatch(/archive +stalled/);
   expect(text).toMatch(/queue █{20} 98 %, 1000 MiB of 1 GiB, blocked: the queue is full, the oldest/);
-  expect(text).toContain("chain: 2 chains, 1,000 entries verified, 1 breaks");
+  expect(text).toContain("chain: 2 chains, 1,000 entries verified, 1 break");
   expect(text).toContain("7 dead letters; 1,234 entries wait for old, which is no output");
   const gone = render({ ...state, gone: true, message: "Nothing is heard" }, { columns: 80, rows: 24 }, false);
   expect(gone[0]).toMatch(/^GONE {2}audit-agent/);
@@ -188,8 +188,8 @@ test("dead letters of an output, as many as there is room for", () => {
   const mode = { is: "letters", alias: "elastic", page } as const;
   const lines = render({ ...after(1), mode }, { columns: 80, rows: 24 }, false);
   expect(lines[2]).toBe("90 dead letters of elastic, oldest first");
-  expect(lines[3]).toBe("2026-02-01 10:00:00  A-0  no such\\x0afield 0");
-  expect(lines[4]).toBe('    {"n":0}');
+  expect(lines[3]).toBe("2026-02-01 10:00:00  no such\\x0afield 0");
+  expect(lines[4]).toBe('    A-0  {"n":0}');
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}and 8\d more: audit-agent dead-letters list$/));
   expect(lines).toHaveLength(24);
   expect(render({ ...after(1), mode: { ...mode, page: undefined } }, { columns: 80, rows: 24 }, false)[2]).toContain(

@@ -32,6 +32,7 @@ const KEYS = "q quit   ↑↓ choose an output   p pause or resume it   d its de
 
 /** Above a thousand million nobody reads the digits, and they have no room. */
 const number = (n: number) => (n < 1e9 ? n.toLocaleString("en-US") : `${(n / 1e9).toFixed(2)} G`);
+const counted = (n: number, noun: string) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const perSecond = (n: number) => (n >= 10 || n === 0 ? number(Math.round(n)) : n.toFixed(1));
 const ago = (seconds: number) => (seconds > 0 ? span(seconds * 1000) : "-");
 
@@ -232,7 +233,7 @@ function chainLines({ filters }: PipelineView, columns: number, style: Style): s
     if (chains === null) return [];
     const { count, verified, breaks } = chains;
     const text = cut(
-      `  ${alias}: ${number(count)} chains, ${number(verified)} entries verified, ${breaks === 0 ? "no breaks" : `${number(breaks)} breaks`}`,
+      `  ${alias}: ${number(count)} chains, ${number(verified)} entries verified, ${breaks === 0 ? "no breaks" : counted(breaks, "break")}`,
       columns,
     );
     return [breaks > 0 ? style.red(text) : text];
@@ -243,7 +244,7 @@ function leftovers({ dead_letters: kept, orphans }: PipelineView, columns: numbe
   const waiting = orphans.map(
     ({ alias, records }) => `${number(records)} entries wait for ${alias}, which is no output`,
   );
-  const all = [...(kept.records > 0 ? [`${number(kept.records)} dead letters`] : []), ...waiting];
+  const all = [...(kept.records > 0 ? [counted(kept.records, "dead letter")] : []), ...waiting];
   return all.length === 0 ? [] : [style.yellow(cut(`  ${all.join("; ")}`, columns))];
 }
 
@@ -254,11 +255,13 @@ function letters(
 ): string[] {
   if (page === undefined) return [cut(`Dead letters of ${alias} …`, columns)];
   const lines = page.letters.flatMap(({ time, id, reason, original }) => [
-    cut(`${time.slice(0, 19).replace("T", " ")}  ${id}  ${reason}`, columns),
-    style.dim(cut(`    ${original}`, columns)),
+    cut(`${time.slice(0, 19).replace("T", " ")}  ${reason}`, columns),
+    style.dim(cut(`    ${id}  ${original}`, columns)),
   ]);
   const title =
-    page.total === 0 ? `${alias} has no dead letters` : `${number(page.total)} dead letters of ${alias}, oldest first`;
+    page.total === 0
+      ? `${alias} has no dead letters`
+      : `${counted(page.total, "dead letter")} of ${alias}, oldest first`;
   const fits = Math.max(0, rows - 2);
   const shown = lines.length <= fits ? lines : lines.slice(0, fits - (fits % 2));
   const more = page.total - shown.length / 2;
