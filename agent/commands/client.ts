@@ -4,6 +4,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Refusal } from "../api/operate.ts";
+import { eventsOf, type ServerEvent } from "./event-stream.ts";
 
 const SOCKET = "agent.sock";
 /** Where the directory's path is too long for a socket's, this file says where it is instead. */
@@ -49,6 +50,13 @@ export class AgentClient {
 
   post<T>(path: string, body?: object, accept: readonly number[] = []): Promise<T> {
     return this.#ask(path, { method: "POST", body, accept });
+  }
+
+  /** Until the signal aborts or the agent ends. */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+    const response = await this.#open(path, { method: "GET" }, signal, ANSWER_MS);
+    if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, await textOf(response));
+    yield* eventsOf(response);
   }
 
   async #ask<T>(path: string, asked: Asked): Promise<T> {
