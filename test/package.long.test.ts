@@ -122,6 +122,10 @@ pipeline:
       ended.then(() => reject(new Error(log)));
     });
     expect((await fetch(`${address}/healthz`)).status).toBe(200);
+    const page = await (await fetch(`${address}/`)).text();
+    const script = /src="\.?\/?(assets\/[^"]+\.js)"/.exec(page)?.[1];
+    expect(script, page).toBeDefined();
+    expect((await fetch(`${address}/${script}`)).status).toBe(200);
     expect(await (await fetch(`${address}/metrics`)).text()).toContain('audit_agent_component_state{kind="output"');
   } finally {
     running.child.kill("SIGTERM");

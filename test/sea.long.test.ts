@@ -84,6 +84,8 @@ pipeline:
     running.catch(() => reject(new Error(log)));
   });
   expect((await fetch(`${address}/healthz`)).status).toBe(200);
+  const page = await (await fetch(`${address}/`)).text();
+  expect(page).toContain('<div id="app">');
   running.child.kill("SIGTERM");
   await running;
 });

@@ -182,7 +182,10 @@ export interface LogView {
   readonly message: string;
 }
 
-/** An entry on its way into the queue, behind all filters. */
+/**
+ * An entry on its way into the queue, behind all filters. Asked for by its least `level`, by `event` and `actor` (names with `*`, several with
+ * commas between them) and by a `text` in it, in any case of letters.
+ */
 export interface EntryView {
   /** The entry's own time; null where it has none. */
   readonly time: string | null;

@@ -12,6 +12,8 @@ export function quickstartYaml({ dashboardSamples, agentSamples, ownAgentLog }: 
 service:
   data_dir: data
   log_level: warn
+  # The live page; \`audit-agent open\` opens it with its token.
+  http: { listen: 127.0.0.1:2020 }
 
 pipeline:
   inputs:

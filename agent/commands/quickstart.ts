@@ -1,8 +1,10 @@
 /** `audit-agent quickstart`: the main job on files, so that anybody can see it work within a minute and without a server. */
 import { access, mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { systemClock } from "../api/clock.ts";
+import type { ServiceOptions } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { type CommandContext, EXIT, load, messageOf } from "./context.ts";
 import { quickstartYaml } from "./quickstart-yaml.ts";
@@ -41,11 +43,31 @@ export async function quickstart(directory: string, flags: RunFlags, context: Co
     ].join(""),
   );
   const progress = new Progress(context);
+  const page = (url: string) => context.out(`The live page: ${url}\n`);
   context.out(flags.once ? "" : "Waiting for entries; Ctrl-C stops.\n");
-  const code = await runPipeline(loaded, flags, context, { quiet: true, watch: progress.watch });
+  const running = { ...loaded, config: { ...loaded.config, service: await withPage(loaded.config.service, flags) } };
+  const code = await runPipeline(running, flags, context, { quiet: true, watch: progress.watch, page });
   progress.finish();
   if (!flags.once && code === EXIT.fine) context.out("Stopped. The next start goes on from here.\n");
   return code;
+}
+
+/** Nobody looks at a run that ends by itself; and where another server has the port, any other will do. */
+async function withPage(service: ServiceOptions, { once }: RunFlags): Promise<ServiceOptions> {
+  const { http, ...others } = service;
+  if (http === undefined) return service;
+  if (once) return others;
+  const { parseListen } = await import("../http/address.ts");
+  const { host, port } = parseListen(http.listen, "service.http.listen");
+  return (await isFree(host, port)) ? service : { ...service, http: { ...http, listen: `${host}:0` } };
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
 }
 
 /** Writes what is not there yet, and says whether that was the samples. A pipeline.yaml that somebody changed stays as it is. */

@@ -27,6 +27,8 @@ export interface Listening {
   readonly watch?: Emit;
   /** Instead of the summary and the ledger in the log's own form. */
   readonly quiet?: boolean;
+  /** Told where the live page is, with its token. */
+  readonly page?: (url: string) => void;
   /** Loads the configuration again; without it the one there is. */
   readonly reload?: () => LoadedConfig;
 }
@@ -35,7 +37,7 @@ export async function runPipeline(
   loaded: LoadedConfig,
   flags: RunFlags,
   context: CommandContext,
-  { watch, quiet = false, reload }: Listening = {},
+  { watch, quiet = false, page, reload }: Listening = {},
 ): Promise<number> {
   const [{ createTelemetry }, { startPipeline }, { Control }, { Doors }] = await Promise.all([
     import("../telemetry/index.ts"),
@@ -80,6 +82,7 @@ export async function runPipeline(
     });
     control.attach(pipeline);
     await doors.open(pipeline.around.store.dataDir.path);
+    if (doors.pageUrl !== undefined) page?.(doors.pageUrl);
     if (config.service.watch_config && !flags.once) {
       const { watchConfig } = await import("../control/config-watch.ts");
       watched = watchConfig(config.file, () => reloadFor("watch_config", "file"));

@@ -26,6 +26,12 @@ export class Doors {
     return this.#http;
   }
 
+  /** Of the page, with the token: for who started the agent, and nobody else. */
+  get pageUrl(): string | undefined {
+    if (this.#http === undefined || this.#token === undefined || this.#page.size === 0) return undefined;
+    return `${this.#http.address}/#token=${this.#token}`;
+  }
+
   /** Before the pipeline starts, which may take a while: whoever asks hears that the process lives. Everything else waits for `open`. */
   async begin({ http }: ServiceOptions): Promise<void> {
     if (!http) return;
