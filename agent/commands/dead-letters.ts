@@ -151,9 +151,10 @@ async function discardOnDisk(
     return EXIT.fine;
   }
   const isChosen = chooser(bodyOf(chosen))!;
-  const [{ openDataDir }, { openDeadLetters, readDeadLetters }] = await Promise.all([
+  const [{ openDataDir }, { openDeadLetters, readDeadLetters }, { openOfflineQueue, record }] = await Promise.all([
     import("../state/data-dir.ts"),
     import("../queue/dead-letters.ts"),
+    import("./offline.ts"),
   ]);
   const emit: Emit = (event) => {
     if (event.is === "notice" && event.level !== "debug") context.err(`${event.level}: ${event.message}\n`);
@@ -178,6 +179,21 @@ async function discardOnDisk(
       ({ length }) => {
         discarded += length;
       },
+    );
+    const queue = await openOfflineQueue(service, emit);
+    opened.defer(() => queue.close());
+    const { output, ids, all } = chosen;
+    const which = {
+      ...(output !== undefined && { output }),
+      ...(all && { all }),
+      ...(ids.length > 0 && { ids: ids.slice(0, 20) }),
+    };
+    const message = `discarded ${discarded} dead letters`;
+    await record(
+      queue,
+      dataDir.id,
+      { action: "dead_letters.discard", details: { ...which, records: discarded }, message },
+      context,
     );
     context.out(`${lettersOf(discarded)} discarded.\n`);
     return EXIT.fine;

@@ -6,11 +6,11 @@ import type { ResolvedConfig } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import type { OrphanDropped } from "../api/operate.ts";
 import { routeMatcher } from "../api/route.ts";
+import type { OperatorAction } from "../control/operator.ts";
 import type { Queue } from "../queue/types.ts";
 import { describe } from "../telemetry/describe.ts";
 import { askAgent } from "./ask.ts";
 import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
-import { keysOf } from "./keys.ts";
 import { printable } from "./style.ts";
 
 export function dropBacklog(alias: string, file: string, context: CommandContext): Promise<number> {
@@ -40,7 +40,7 @@ export function repairQueue(file: string, context: CommandContext): Promise<numb
   return withQueue(
     file,
     context,
-    async (queue, { outputs }) => {
+    async (queue, { outputs }, tell) => {
       // As a start does: an output whose place lies before what is left has lost what was between.
       const known = await queue.orphans();
       for (const { alias, match } of outputs) {
@@ -57,6 +57,10 @@ export function repairQueue(file: string, context: CommandContext): Promise<numb
       }
       const { segments, bytes: size } = queue.stats();
       for (const line of done) context.out(`${printable(line)}\n`);
+      const parts = done.length === 1 ? "1 part" : `${done.length} parts`;
+      const message =
+        done.length === 0 ? "looked for damage in the queue; there was none" : `repaired the queue: ${parts}`;
+      await tell({ action: "queue.repair", details: { parts: done.length, what: done.slice(0, 20) }, message });
       const rest = `${segments} ${segments === 1 ? "segment" : "segments"} with ${bytes(size)}`;
       context.out(done.length === 0 ? `Nothing to repair: ${rest}, whole.\n` : `The rest can be delivered: ${rest}.\n`);
       return EXIT.fine;
@@ -66,7 +70,7 @@ export function repairQueue(file: string, context: CommandContext): Promise<numb
 }
 
 async function dropOnDisk(alias: string, file: string, context: CommandContext): Promise<number> {
-  return withQueue(file, context, async (queue, config) => {
+  return withQueue(file, context, async (queue, config, tell) => {
     if (config.outputs.some((output) => output.alias === alias)) {
       context.err(`${alias} is an output of ${file}; remove or disable it there before giving up what waits for it\n`);
       return EXIT.usage;
@@ -81,16 +85,22 @@ async function dropOnDisk(alias: string, file: string, context: CommandContext):
       return EXIT.usage;
     }
     await queue.dropOrphan(alias);
+    const { records, bytes: size } = orphan;
+    const message = `gave up ${records} entries that waited for ${alias}`;
+    await tell({ action: "orphan.drop", details: { output: alias, records, bytes: size }, message });
     context.out(gaveUp(orphan));
     return EXIT.fine;
   });
 }
 
+/** Makes the audit entry of what was done. */
+type Tell = (action: Omit<OperatorAction, "operator">) => Promise<void>;
+
 /** With the data directory locked, so that no agent runs on it meanwhile. */
 async function withQueue(
   file: string,
   context: CommandContext,
-  use: (queue: Queue, config: ResolvedConfig) => Promise<number>,
+  use: (queue: Queue, config: ResolvedConfig, tell: Tell) => Promise<number>,
   /** Instead of what is said of damage otherwise. */
   note?: Emit,
 ): Promise<number> {
@@ -103,9 +113,9 @@ async function withQueue(
     context.err(`${dir} does not exist: no agent has run with this configuration yet\n`);
     return EXIT.usage;
   }
-  const [{ openDataDir }, { openQueue }] = await Promise.all([
+  const [{ openDataDir }, { openOfflineQueue, record }] = await Promise.all([
     import("../state/data-dir.ts"),
-    import("../queue/queue.ts"),
+    import("./offline.ts"),
   ]);
   const emit: Emit = (event) => {
     if (event.is === "notice" && event.level !== "debug") context.err(`${event.level}: ${event.message}\n`);
@@ -117,18 +127,9 @@ async function withQueue(
     await using opened = new AsyncDisposableStack();
     const dataDir = await openDataDir(service.data_dir, { node: service.node, clock: systemClock, emit });
     opened.defer(() => dataDir.close());
-    const queue = await openQueue({
-      dir,
-      maxBytes: service.queue.max_bytes,
-      segmentBytes: service.queue.segment_bytes,
-      reserveBytes: service.queue.reserve_bytes,
-      compression: service.queue.compression,
-      ...keysOf(service),
-      clock: systemClock,
-      emit,
-    });
+    const queue = await openOfflineQueue(service, emit);
     opened.defer(() => queue.close());
-    return await use(queue, config);
+    return await use(queue, config, (action) => record(queue, dataDir.id, action, context));
   } catch (error) {
     context.err(`${messageOf(error)}\n`);
     return EXIT.usage;
