@@ -1,9 +1,11 @@
 /** The live page on a running agent: an outage, a broken chain and a dead letter, as somebody who looks only at the page sees them. */
 import { appendFile, mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { AgentProcess } from "../e2e/harness/agent.ts";
-import { addressOf, stopOf, tokenOf } from "../e2e/harness/observe.ts";
+import { addressOf, stopOf, tokenOf, viewOf } from "../e2e/harness/observe.ts";
 import { Scene } from "../e2e/harness/scene.ts";
 import { chainOf } from "../fakes/chain-writer.ts";
 import { launch, missingBrowser, openPage, screenshot } from "./browser.ts";
@@ -96,5 +98,36 @@ run("without the token there is a door, and nothing behind it", async () => {
   await field.fill(tokenOf(agent));
   await page.keyboard.press("Enter");
   await live.says("Nothing lost. All caught up.");
+  await stopOf(agent);
+});
+
+run("a page of another origin can neither read nor change anything, even if it knew the token", async () => {
+  const scene = await Scene.start();
+  const agent = AgentProcess.run(await scene.configure({ outputs: [scene.output({ alias: "main" })] }));
+  const address = await addressOf(agent);
+  const foreign = createServer((_request, response) => response.end("<!doctype html><title>foreign</title>"));
+  await new Promise<void>((resolve) => foreign.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void foreign.close());
+  const { page } = await openPage(browser);
+  await page.goto(`http://localhost:${(foreign.address() as AddressInfo).port}/`);
+  const tried = await page.evaluate(
+    async ({ address, token }) => {
+      const asked = async (path: string, options: RequestInit) => {
+        const answer = await fetch(address + path, options).catch(() => undefined);
+        return answer === undefined ? "refused" : `${answer.type} ${answer.status}`;
+      };
+      const authorized = { headers: { authorization: `Bearer ${token}` } };
+      return Promise.all([
+        asked("/api/pipeline", authorized),
+        asked("/api/outputs/main/pause", { ...authorized, method: "POST" }),
+        // What a browser sends without asking first.
+        asked("/api/outputs/main/pause", { method: "POST", mode: "no-cors" }),
+        asked("/metrics", {}),
+      ]);
+    },
+    { address, token: tokenOf(agent) },
+  );
+  expect(tried).toEqual(["refused", "refused", "refused", "refused"]);
+  expect((await viewOf(agent)).outputs[0]!.paused).toBe(false);
   await stopOf(agent);
 });

@@ -1,11 +1,13 @@
 /** What an operator can have a running agent do: pause, resume, send dead letters again or discard them, look on. */
-import { stat } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import type { LettersView, PipelineView } from "../../agent/api/operate.ts";
 import { AgentProcess } from "./harness/agent.ts";
-import { ask, healthOf, stopOf, viewOf } from "./harness/observe.ts";
+import { addressOf, ask, healthOf, stopOf, viewOf } from "./harness/observe.ts";
 import { linesOf, Scene } from "./harness/scene.ts";
 
 const user = (scene: Scene) => linesOf(scene.elasticsearch).filter((line) => !line.includes("agent.operator"));
@@ -123,6 +125,42 @@ test("the socket in the data directory: for the agent's user alone, without a to
   await stopOf(agent);
   await expect(stat(socketPath)).rejects.toThrow("ENOENT");
 });
+
+// Only root can become somebody else.
+test.skipIf(process.getuid?.() !== 0)(
+  "another user of the machine gets no further than health checks and metrics",
+  async () => {
+    const scene = await Scene.start();
+    const config = await scene.configure({ outputs: [scene.output({ alias: "main" })] });
+    await chmod(dirname(config), 0o755);
+    const agent = AgentProcess.run(config);
+    await agent.logged(/reads tail and writes to/);
+    const address = await addressOf(agent);
+    const data = join(dirname(config), "data");
+    const program = `
+    const { request } = require("node:http");
+    const { readFileSync } = require("node:fs");
+    const ask = (options) => new Promise((resolve) => {
+      const sent = request(options, (response) => resolve(response.resume().statusCode));
+      sent.on("error", ({ code }) => resolve(code)).end();
+    });
+    (async () => {
+      const socketPath = ${JSON.stringify(join(data, "agent.sock"))};
+      let token = "none";
+      try { token = readFileSync(${JSON.stringify(join(data, "http-token"))}, "utf8"); } catch ({ code }) { token = code; }
+      const paths = ["/metrics", "/healthz", "/health", "/api/pipeline", "/api/events"];
+      const answers = await Promise.all(paths.map((path) => ask(${JSON.stringify(address)} + path)));
+      const pause = await ask({ ...new URL(${JSON.stringify(address)}), host: "127.0.0.1", port: ${new URL(address).port}, method: "POST", path: "/api/outputs/main/pause" });
+      console.log(JSON.stringify([token, await ask({ socketPath, path: "/api/pipeline" }), ...answers, pause]));
+    })();`;
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "node", "-e", program];
+    // Its Node must lie where it may look.
+    const { stdout } = await promisify(execFile)("setpriv", nobody, { env: { PATH: "/usr/local/bin:/usr/bin:/bin" } });
+    expect(JSON.parse(stdout)).toEqual(["EACCES", "EACCES", 200, 200, 401, 401, 401, 401]);
+    expect((await viewOf(agent)).outputs[0]!.paused).toBe(false);
+    await stopOf(agent);
+  },
+);
 
 test("the live tail: what is asked for, as it comes, and how things are each second", async () => {
   const scene = await Scene.start();
