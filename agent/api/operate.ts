@@ -133,6 +133,8 @@ export interface PipelineView {
   readonly pid: number;
   /** The configuration's path. */
   readonly config: string;
+  /** Where the page is, `http://127.0.0.1:2020`; null without an HTTP server. */
+  readonly http?: string | null;
   readonly started_at: string;
   readonly status: "ok" | "degraded" | "failed";
   readonly ready: boolean;

@@ -23,7 +23,7 @@ export function openPage(
 ): Promise<number> {
   return askAgent(flags, context, async (agent, { dataDir, config }) => {
     const running = await agent.get<PipelineView>("/api/pipeline");
-    const base = await addressIn(config ?? running.config);
+    const base = nearby(running.http) ?? (await addressIn(config ?? running.config));
     if (base === undefined) {
       context.err(
         `${config ?? running.config} does not say at which address the page is: service: { http: { listen: "${DEFAULT_LISTEN}" } }\n`,
@@ -38,6 +38,11 @@ export function openPage(
     }
     return show(url, base, keptMs, context);
   });
+}
+
+/** An address that means "every one of this machine" is none to go to. */
+function nearby(address: string | null | undefined): string | undefined {
+  return address?.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 async function addressIn(config: string): Promise<string | undefined> {

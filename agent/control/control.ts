@@ -63,6 +63,9 @@ export class Control {
     this.#running = pipeline;
   }
 
+  /** Where its HTTP server listens. */
+  http: string | null = null;
+
   get isAttached(): boolean {
     return this.#running !== undefined;
   }
@@ -90,6 +93,7 @@ export class Control {
       node: pipeline.around.store.dataDir.node,
       pid: process.pid,
       config: pipeline.config.file,
+      http: this.http,
       process: { cpu_seconds: (user + system) / 1e6, resident_bytes: process.memoryUsage.rss() },
       lastReload: this.#lastReload,
     });

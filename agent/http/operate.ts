@@ -38,6 +38,7 @@ export class Doors {
     const [{ startHttp }, { pageFiles }] = await Promise.all([import("./server.ts"), import("./page.ts")]);
     this.#page = pageFiles();
     this.#http = await startHttp(http, () => this.#token, this.#routed());
+    this.#control.http = this.#http.address;
     this.#control.watch();
   }
 

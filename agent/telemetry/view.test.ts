@@ -9,6 +9,7 @@ const about = {
   node: "host",
   pid: 7,
   config: "/etc/audit-agent.yaml",
+  http: "http://127.0.0.1:2020",
   process: { cpu_seconds: 1.5, resident_bytes: 1e8 },
   lastReload: null,
 };
@@ -23,6 +24,7 @@ test("an idle pipeline: every member has a value", () => {
     node: "host",
     pid: 7,
     config: "/etc/audit-agent.yaml",
+    http: "http://127.0.0.1:2020",
     started_at: AT,
     status: "ok",
     ready: true,

@@ -25,6 +25,7 @@ export interface About {
   readonly pid: number;
   /** The configuration's path. */
   readonly config: string;
+  readonly http: string | null;
   readonly process: PipelineView["process"];
   readonly lastReload: ReloadReport | null;
 }
@@ -48,6 +49,7 @@ export function pipelineView(
     node: about.node,
     pid: about.pid,
     config: about.config,
+    http: about.http,
     started_at: iso(status.startedAt),
     status: health.status,
     ready: health.ready,

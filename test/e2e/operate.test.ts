@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import type { LettersView, PipelineView } from "../../agent/api/operate.ts";
 import { AgentProcess } from "./harness/agent.ts";
-import { addressOf, ask, healthOf, stopOf, viewOf } from "./harness/observe.ts";
+import { addressOf, ask, healthOf, stopOf, tokenOf, viewOf } from "./harness/observe.ts";
 import { linesOf, Scene } from "./harness/scene.ts";
 
 const user = (scene: Scene) => linesOf(scene.elasticsearch).filter((line) => !line.includes("agent.operator"));
@@ -37,6 +37,17 @@ test("a paused output waits, says who paused it, and loses nothing", async () =>
   ]);
   expect((await ask(agent, "/api/outputs/nobody/pause", {})).status).toBe(404);
   expect(await stopOf(agent)).toMatchObject({ main: { read: 20, created: 2, delivered: 22, queued: 0 } });
+});
+
+test("`open --print` knows the address also where the system chose the port", async () => {
+  const scene = await Scene.start();
+  const config = await scene.configure({ outputs: [scene.output({ alias: "main" })] });
+  const agent = AgentProcess.run(config);
+  const address = await addressOf(agent);
+  const open = new AgentProcess(["open", "--print", "--config", config]);
+  expect(await open.exited).toEqual({ code: 0, signal: null });
+  expect(open.stdout).toBe(`${address}/#token=${tokenOf(agent)}\n`);
+  await stopOf(agent);
 });
 
 test("paused, it stops at once when told to stop, and goes on at the next start", async () => {
