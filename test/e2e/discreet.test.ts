@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { AgentProcess } from "./harness/agent.ts";
-import { addressOf, stopOf } from "./harness/observe.ts";
+import { ask, stopOf } from "./harness/observe.ts";
 import { Scene } from "./harness/scene.ts";
 
 /** As Elasticsearch 9.5 answers. */
@@ -33,9 +33,8 @@ test.each([
   await scene.append("logs/a.jsonl", count);
   const agent = AgentProcess.run(config);
   await agent.logged(/failed to parse field \[count\] of type \[long\]/);
-  const address = await addressOf(agent);
-  for (const path of ["/health", "/metrics"]) {
-    const text = await (await fetch(address + path)).text();
+  for (const path of ["/health", "/metrics", "/api/pipeline"]) {
+    const text = await (await ask(agent, path)).text();
     expect(text).not.toContain("hunter2");
     if (path === "/health" && count > 2) expect(text).toContain("failed to parse field [count]");
   }
