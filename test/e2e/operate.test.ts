@@ -1,6 +1,6 @@
 /** What an operator can have a running agent do: pause, resume, send dead letters again or discard them, look on. */
 import { execFile } from "node:child_process";
-import { chmod, stat } from "node:fs/promises";
+import { chmod, constants, copyFile, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -164,9 +164,12 @@ test.skipIf(process.getuid?.() !== 0)(
       const pause = await ask({ ...new URL(${JSON.stringify(address)}), host: "127.0.0.1", port: ${new URL(address).port}, method: "POST", path: "/api/outputs/main/pause" });
       console.log(JSON.stringify([token, await ask({ socketPath, path: "/api/pipeline" }), ...answers, pause]));
     })();`;
-    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "node", "-e", program];
     // Its Node must lie where it may look.
-    const { stdout } = await promisify(execFile)("setpriv", nobody, { env: { PATH: "/usr/local/bin:/usr/bin:/bin" } });
+    const node = join(dirname(config), "node");
+    await copyFile(process.execPath, node, constants.COPYFILE_FICLONE);
+    await chmod(node, 0o755);
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", node, "-e", program];
+    const { stdout } = await promisify(execFile)("setpriv", nobody, { cwd: "/", env: { PATH: "/usr/bin:/bin" } });
     expect(JSON.parse(stdout)).toEqual(["EACCES", "EACCES", 200, 200, 401, 401, 401, 401]);
     expect((await viewOf(agent)).outputs[0]!.paused).toBe(false);
     await stopOf(agent);
