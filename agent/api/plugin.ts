@@ -85,6 +85,11 @@ export interface ObjectOutputDefinition<O extends z.ZodObject = z.ZodObject>
 
 export type AnyOutputDefinition = OutputDefinition | ObjectOutputDefinition;
 
+/** It writes whole objects. */
+export function isObjects(definition: AnyOutputDefinition): definition is ObjectOutputDefinition {
+  return "assemble" in definition;
+}
+
 export function defaultsOf({ defaults }: AnyOutputDefinition, options: Record<string, unknown>): CommonDefaults {
   return (typeof defaults === "function" ? defaults(options) : defaults) ?? {};
 }

@@ -4,11 +4,9 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { Refusal } from "../api/operate.ts";
+import { ELSEWHERE, SOCKET } from "../http/socket-place.ts";
 import { eventsOf, type ServerEvent } from "./event-stream.ts";
 
-const SOCKET = "agent.sock";
-/** Where the directory's path is too long for a socket's, this file says where it is instead. */
-const ELSEWHERE = "agent.sock.path";
 const ANSWER_MS = 10_000;
 /** A reload asks every new destination first; a replay reads what may be hundreds of megabytes. */
 const ACTION_MS = 120_000;

@@ -1,3 +1,4 @@
+import { access } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { LoadedConfig } from "../../config/load.ts";
 import { ConfigError, formatProblem } from "../../config/problems.ts";
@@ -74,4 +75,11 @@ export function bytes(n: number): string {
     unit++;
   }
   return `${unit === 0 ? value : Number(value.toFixed(1))} ${units[unit]}`;
+}
+
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

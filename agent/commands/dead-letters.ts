@@ -3,7 +3,6 @@
  * however long; changed through the agent where one runs.
  */
 import { isUtf8 } from "node:buffer";
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { systemClock } from "../api/clock.ts";
@@ -13,7 +12,7 @@ import type { LettersChosen, LettersDone, LettersView } from "../api/operate.ts"
 import { chooser } from "../control/letters.ts";
 import type { DeadLetter } from "../queue/dead-letters.ts";
 import { askAgent } from "./ask.ts";
-import { bytes, type CommandContext, EXIT, load, messageOf, table } from "./context.ts";
+import { bytes, type CommandContext, EXIT, exists, load, messageOf, table } from "./context.ts";
 import { keysOf } from "./keys.ts";
 import { printable } from "./style.ts";
 
@@ -225,10 +224,3 @@ function bodyOf({ output, all, ids }: ChosenFlags): LettersChosen {
 }
 
 const lettersOf = (n: number) => `${n.toLocaleString("en-US")} ${n === 1 ? "dead letter" : "dead letters"}`;
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}

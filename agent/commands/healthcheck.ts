@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { SOCKET } from "../http/socket-place.ts";
 import { type CommandContext, EXIT, messageOf } from "./context.ts";
 
 const DATA_DIR = "/var/lib/audit-agent";
@@ -10,7 +11,7 @@ const TIMEOUT_MS = 4000;
 
 /** Asks `url`, or /healthz: by the socket in the data directory where there is one, else where the HTTP server listens unless told otherwise. */
 export async function healthcheck(url: string | undefined, context: CommandContext): Promise<number> {
-  const socketPath = join(DATA_DIR, "agent.sock");
+  const socketPath = join(DATA_DIR, SOCKET);
   const local = url === undefined && existsSync(socketPath);
   const target = url ?? `${LISTEN}/healthz`;
   try {

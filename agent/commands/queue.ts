@@ -1,5 +1,4 @@
 /** `audit-agent queue drop`: gives up a backlog nobody will fetch, through the agent where one runs. `audit-agent queue repair`: what a start does to a damaged queue. */
-import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../api/clock.ts";
 import type { ResolvedConfig } from "../api/config.ts";
@@ -10,7 +9,7 @@ import type { OperatorAction } from "../control/operator.ts";
 import type { Queue } from "../queue/types.ts";
 import { describe } from "../telemetry/describe.ts";
 import { askAgent } from "./ask.ts";
-import { bytes, type CommandContext, EXIT, load, messageOf } from "./context.ts";
+import { bytes, type CommandContext, EXIT, exists, load, messageOf } from "./context.ts";
 import { printable } from "./style.ts";
 
 export function dropBacklog(alias: string, file: string, context: CommandContext): Promise<number> {
@@ -134,11 +133,4 @@ async function withQueue(
     context.err(`${messageOf(error)}\n`);
     return EXIT.usage;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,12 +1,12 @@
 /** `audit-agent quickstart`: the main job on files, so that anybody can see it work within a minute and without a server. */
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { systemClock } from "../api/clock.ts";
 import type { ServiceOptions } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
-import { type CommandContext, EXIT, load, messageOf } from "./context.ts";
+import { type CommandContext, EXIT, exists, load, messageOf } from "./context.ts";
 import { quickstartYaml } from "./quickstart-yaml.ts";
 import { type RunFlags, runPipeline } from "./run.ts";
 import { agentLines, dashboardLines } from "./samples.ts";
@@ -96,13 +96,6 @@ function lines(entries: readonly string[]): string {
 
 async function writeNew(file: string, text: string): Promise<void> {
   if (!(await exists(file))) await writeFile(file, text, { flag: "wx", mode: 0o600 });
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** As a person would type it. */

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { baseOf, type Kind } from "../../config/entries.ts";
 import { outputOptions, serviceOptions } from "../api/config.ts";
 import { SIZE_RULE } from "../api/options.ts";
-import { defaultsOf, type Guarantee, type Registries } from "../api/plugin.ts";
+import { defaultsOf, type Guarantee, isObjects, type Registries } from "../api/plugin.ts";
 import { DEFAULT_LINGER, DEFAULT_TIMEOUT } from "../pipeline/make-lane.ts";
 import { span } from "../telemetry/describe.ts";
 import { bytes } from "./context.ts";
@@ -132,7 +132,7 @@ function pace(definition: Registries["outputs"][number]): string {
   const parsed = definition.options.safeParse(definition.example);
   const defaults = defaultsOf(definition, parsed.data ?? {});
   const timeout = defaults.timeout ?? DEFAULT_TIMEOUT;
-  if ("assemble" in definition) {
+  if (isObjects(definition)) {
     const { bytes: size, ageMs } = definition.assemble(parsed.data ?? {});
     return (
       `Defaults: a write holds what came within ${span(ageMs)}, at most ${bytes(size)}, one write at a time; \`batch\` and \`concurrency\` have no ` +

@@ -6,7 +6,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { FieldReader } from "../api/batch.ts";
 import type { ResolvedConfig } from "../api/config.ts";
-import { type CommandContext, EXIT, load, table } from "./context.ts";
+import { type CommandContext, EXIT, exists, load, table } from "./context.ts";
 import { fieldsFor, makeParts, probe } from "./parts.ts";
 import { summary } from "./summary.ts";
 
@@ -47,13 +47,6 @@ async function dataDirProblems({ service }: ResolvedConfig): Promise<string[]> {
   } catch {
     return [`service.data_dir: this user may not write to ${existing}`];
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function connect(config: ResolvedConfig, fields: FieldReader, context: CommandContext): Promise<boolean> {

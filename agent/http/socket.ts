@@ -9,10 +9,8 @@ import { dirname, join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { readSmall, realDisk, writeSmall } from "../state/disk.ts";
 import type { Routed } from "./routes.ts";
+import { ELSEWHERE, SOCKET } from "./socket-place.ts";
 
-const NAME = "agent.sock";
-/** Where the socket is, if its path in the data directory would be too long. */
-const ELSEWHERE = "agent.sock.path";
 /** `sun_path` of unix(7) has 108 bytes, one of them for the end. */
 const MOST_PATH = 100;
 
@@ -60,7 +58,7 @@ async function load(routed: Routed): Promise<FastifyInstance> {
 
 async function place(dataDir: string): Promise<string> {
   // The directory is locked by this process: what lies there is left over.
-  const path = join(dataDir, NAME);
+  const path = join(dataDir, SOCKET);
   await rm(path, { force: true });
   const pointer = join(dataDir, ELSEWHERE);
   const left = (await readSmall(realDisk, pointer, 4096))?.toString().trim();
@@ -68,7 +66,7 @@ async function place(dataDir: string): Promise<string> {
   if (left?.startsWith(join(tmpdir(), "audit-agent-"))) await rm(dirname(left), { recursive: true, force: true });
   await rm(pointer, { force: true });
   if (Buffer.byteLength(path) <= MOST_PATH) return path;
-  const elsewhere = join(await mkdtemp(join(tmpdir(), "audit-agent-")), NAME);
+  const elsewhere = join(await mkdtemp(join(tmpdir(), "audit-agent-")), SOCKET);
   await writeSmall(realDisk, pointer, Buffer.from(`${elsewhere}\n`));
   return elsewhere;
 }

@@ -4,7 +4,7 @@ import type { Clock } from "../api/clock.ts";
 import type { ResolvedOutput } from "../api/config.ts";
 import type { Emit } from "../api/events.ts";
 import { parseDuration } from "../api/options.ts";
-import { type AnyOutputDefinition, defaultsOf, type ObjectOutputDefinition } from "../api/plugin.ts";
+import { defaultsOf, isObjects } from "../api/plugin.ts";
 import { routeMatcher } from "../api/route.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Place, Queue, QueueReader } from "../queue/types.ts";
@@ -117,8 +117,4 @@ async function laneFor(output: ResolvedOutput, env: LaneEnvironment, opened: { r
     });
   }
   return lane;
-}
-
-function isObjects(definition: AnyOutputDefinition): definition is ObjectOutputDefinition {
-  return "assemble" in definition;
 }

@@ -1,4 +1,3 @@
-import type { RecordBatch } from "../api/batch.ts";
 import type { ResolvedConfig, ResolvedFilter, ResolvedInput, ResolvedOutput } from "../api/config.ts";
 import type { PipelineStatus } from "../api/status.ts";
 import type { Orphan } from "../queue/types.ts";
@@ -45,7 +44,7 @@ export class Pipeline {
   #ticksHeld = false;
   /** What only one may do at a time: reloads, and giving up backlogs. */
   #turn: Promise<unknown> = Promise.resolve();
-  #ticking: { stop(): void } | undefined;
+  readonly #ticking: { stop(): void }[] = [];
   #stopping: Promise<void> | undefined;
   #fed: Promise<void> = Promise.resolve();
   #done: Promise<void> = Promise.resolve();
@@ -76,10 +75,11 @@ export class Pipeline {
     const turn = async () => {
       if (!this.#ticksHeld) this.#ticked = this.#tick();
       await this.#ticked;
-      // What nobody takes grows all the same.
-      if (this.#orphans.length > 0) await this.alone(() => this.#countOrphans());
     };
-    this.#ticking = tickEvery(1_000, turn, (error) => this.#complain(error));
+    const complain = (error: unknown) => this.#complain(error);
+    this.#ticking.push(tickEvery(1_000, turn, complain));
+    // What nobody takes grows all the same. Apart from the filters, which must not wait for a reload.
+    this.#ticking.push(tickEvery(1_000, () => this.alone(() => this.#countOrphans()), complain));
     for (const { part } of this.lanes.values()) void part.run();
     for (const { part } of this.feeds.values()) this.run(part);
     this.#fed = this.#inputsEnd().then(() =>
@@ -146,12 +146,9 @@ export class Pipeline {
     const { batch, extra } = chain.own(this.#own.make(tag, entry, clock.now()));
     emit({ is: "created", by: "agent", records: 1, reason: tag });
     if (taps.open) taps.tell(batch);
-    await this.put(batch, { ...extra, urgent: () => true });
-    await this.around.store.queue.flush();
-  }
-
-  async put(batch: RecordBatch, extra: Parameters<Surroundings["store"]["queue"]["append"]>[1]): Promise<void> {
-    await this.around.store.queue.append(batch, extra);
+    const { queue } = this.around.store;
+    await queue.append(batch, { ...extra, urgent: () => true });
+    await queue.flush();
   }
 
   async dropOrphan(alias: string): Promise<Orphan | undefined> {
@@ -273,7 +270,7 @@ export class Pipeline {
   }
 
   async #stop(): Promise<void> {
-    this.#ticking?.stop();
+    for (const ticking of this.#ticking) ticking.stop();
     try {
       await this.#drain();
     } finally {

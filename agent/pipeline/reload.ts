@@ -4,6 +4,7 @@
  * an exchanged input at its positions.
  */
 import type { ResolvedConfig, ResolvedOutput } from "../api/config.ts";
+import { isObjects } from "../api/plugin.ts";
 import type { ChainLink } from "./chain.ts";
 import { type Difference, differences, made, serviceDifferences } from "./differences.ts";
 import { fieldsOf } from "./fields.ts";
@@ -97,21 +98,20 @@ export class Exchange {
   async #check(next: ResolvedConfig, changes: readonly Difference[]): Promise<void> {
     const isNew = (kind: Difference["kind"], alias: string) =>
       changes.some((c) => c.kind === kind && c.name === alias && c.change !== "removed");
-    const attempt = async (what: string, work: () => Promise<void>) => void (await this.#step(what, work));
     const { blocked } = this.#pipeline.around.store.queue.stats();
     if (blocked && changes.some(({ kind, change }) => kind === "output" && change === "added")) {
       this.#problems.push(`an output cannot be added while the queue takes nothing: ${blocked.why}`);
     }
     for (const filter of next.filters.filter(({ alias }) => isNew("filter", alias))) {
-      await attempt(`filter ${filter.alias}`, async () => {
+      await this.#step(`filter ${filter.alias}`, async () => {
         this.#links.set(filter.alias, await makeLink(filter, this.#pipeline.around));
       });
     }
     for (const input of next.inputs.filter(({ alias }) => isNew("input", alias))) {
-      await attempt(`input ${input.alias}`, async () => (await makeFeed(input, this.#pipeline.around)).close());
+      await this.#step(`input ${input.alias}`, async () => (await makeFeed(input, this.#pipeline.around)).close());
     }
     const outputs = next.outputs.filter(({ alias }) => isNew("output", alias));
-    await Promise.all(outputs.map((output) => attempt(`output ${output.alias}`, () => this.#ask(output))));
+    await Promise.all(outputs.map((output) => this.#step(`output ${output.alias}`, () => this.#ask(output))));
   }
 
   async #ask(output: ResolvedOutput): Promise<void> {
@@ -128,7 +128,7 @@ export class Exchange {
     const { lanes, feeds, config } = this.#pipeline;
     if (ending.length === 0 && beginning.length === 0) return;
     const before = new Map(lanes);
-    const objects = ending.filter((alias) => "assemble" in lanes.get(alias)!.config.definition);
+    const objects = ending.filter((alias) => isObjects(lanes.get(alias)!.config.definition));
     const reading = objects.length > 0 ? [...feeds.values()].map(({ part }) => part) : [];
     try {
       // Nobody but the lane that began them knows which objects are written already: what is open is written before it goes, and nothing
@@ -198,12 +198,6 @@ export class Exchange {
         `input ${alias} stays as it was, because the queue takes nothing now (${why}): reload again when it does`,
       );
     }
-    const { config, feeds } = this.#pipeline;
-    const before = aliases.map((alias) => feeds.get(alias)!.config);
-    this.#pipeline.config = {
-      ...config,
-      inputs: [...config.inputs.filter(({ alias }) => !aliases.includes(alias)), ...before],
-    };
   }
 
   async #beginFeeds(beginning: readonly string[]): Promise<void> {
@@ -220,7 +214,7 @@ export class Exchange {
 
   /** Between two batches, when what the filters have made of the last is in the queue: there their state is found again. */
   async #exchangeLinks(next: ResolvedConfig): Promise<void> {
-    const { links, feeds, around, config } = this.#pipeline;
+    const { links, feeds, around } = this.#pipeline;
     const order = next.filters.map(({ alias }) => alias);
     if (this.#links.size === 0 && [...links.keys()].join("\n") === order.join("\n")) return;
     const running = [...feeds.values()].map(({ part }) => part);
@@ -231,7 +225,6 @@ export class Exchange {
         this.#problems.push(
           "the filters stay as they were, because the queue takes nothing now: reload again when it does",
         );
-        this.#pipeline.config = { ...config, filters: [...links.values()].map((live) => live.config) };
         return;
       }
       const fresh = next.filters.map((filter): LiveLink => {
